@@ -1,0 +1,1 @@
+"""The daemon: its steps, their threads, signals and reload."""

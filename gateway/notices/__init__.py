@@ -1,0 +1,1 @@
+"""Which mail goes to whom and why, and what it looks like."""

@@ -1,0 +1,160 @@
+"""The way of a mail through the house, as data: the contents page.
+
+    parse ─▶ screen ─▶ (the store looks up the clues) ─▶ match ─▶ triage ─▶ decide ─▶ notices ─▶ build
+
+Everything here is a pure function of (mail, facts, policy, now) and an id port. The daemon runs it between
+spool and outbox, `ticketgate explain` runs it and prints each stage, the simulation runs it under a virtual
+clock: it is the same code.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import datetime
+from pathlib import Path
+
+from gateway.mail.parse import parse
+from gateway.mail.signed import Signer
+from gateway.notices.build import Builder
+from gateway.notices.plan import plan
+from gateway.notices.render import Renderer
+from gateway.notices.values import Notice, OutgoingMail
+from gateway.ports import Ids
+from gateway.screen.table import screen
+from gateway.screen.values import Envelope, Mail, Screening
+from gateway.settings.directory import Directory
+from gateway.settings.model import Settings
+from gateway.tickets.clues import clues
+from gateway.tickets.decide import decide
+from gateway.tickets.match import match
+from gateway.tickets.values import Clues, Decision, Facts, Match, Triage
+from gateway.triage.classify import classify
+
+
+class Policy:
+    """The config in the form in which the pipeline reads it. `overrides`: the config's own templates, or
+    None."""
+
+    def __init__(self, settings: Settings, signer: Signer, overrides: Path | None) -> None:
+        self.settings = settings
+        self.signer = signer
+        self.directory = Directory(settings)
+        self.renderer = Renderer(overrides, settings.desk.timezone)
+        self.builder = Builder(settings, signer, self.renderer)
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """A mail on its way; each stage fills in its field."""
+
+    policy: Policy
+    ids: Ids
+    now: datetime
+    raw: bytes | memoryview
+    raw_sha256: str
+    envelope: Envelope
+    raw_id: int | None = None
+    mail: Mail | None = None
+    screening: Screening | None = None
+    clues: Clues | None = None
+    facts: Facts | None = None
+    match: Match | None = None
+    triage: Triage | None = None
+    decision: Decision | None = None
+    notices: tuple[Notice, ...] = ()
+    outgoing: tuple[OutgoingMail, ...] = ()
+
+
+def _parse(work: Work) -> Work:
+    policy = work.policy
+    message = parse(work.raw, policy.settings.parse)
+    mail = Mail(message, work.envelope, policy.settings, policy.directory, policy.signer)
+    return replace(work, mail=mail)
+
+
+def _screen(work: Work) -> Work:
+    assert work.mail is not None
+    return replace(work, screening=screen(work.mail))
+
+
+def _clues(work: Work) -> Work:
+    assert work.mail is not None
+    assert work.screening is not None
+    return replace(work, clues=clues(work.mail, work.screening, work.raw_sha256))
+
+
+def _match(work: Work) -> Work:
+    assert work.mail is not None
+    assert work.screening is not None
+    assert work.facts is not None
+    return replace(work, match=match(work.mail, work.screening, work.facts))
+
+
+def _triage(work: Work) -> Work:
+    assert work.clues is not None
+    return replace(work, triage=classify(work.clues.queue))
+
+
+def _decide(work: Work) -> Work:
+    assert work.mail is not None
+    assert work.screening is not None
+    assert work.clues is not None
+    assert work.facts is not None
+    assert work.match is not None
+    assert work.triage is not None
+    decision = decide(work.mail, work.screening, work.match, work.triage, work.clues, work.facts, work.now)
+    return replace(work, decision=decision)
+
+
+def _notices(work: Work) -> Work:
+    assert work.mail is not None
+    assert work.screening is not None
+    assert work.triage is not None
+    assert work.decision is not None
+    return replace(work, notices=plan(work.mail, work.screening, work.triage, work.decision, work.raw_id))
+
+
+def _build(work: Work) -> Work:
+    build = work.policy.builder.build
+    return replace(work, outgoing=tuple(build(notice, work.ids, work.now) for notice in work.notices))
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """One stage: its name, and what it does to the work."""
+
+    name: str
+    run: Callable[[Work], Work]
+
+
+UNDERSTAND: tuple[Stage, ...] = (
+    Stage("parse", _parse),
+    Stage("screen", _screen),
+    Stage("clues", _clues),
+)
+"""What needs nothing but the mail; runs outside any transaction."""
+
+CONCLUDE: tuple[Stage, ...] = (
+    Stage("match", _match),
+    Stage("triage", _triage),
+    Stage("decide", _decide),
+    Stage("notices", _notices),
+    Stage("build", _build),
+)
+"""What needs the facts; runs inside the transaction that read them, and touches nothing outside."""
+
+
+def understand(work: Work) -> Work:
+    """Run the stages before the facts."""
+    for stage in UNDERSTAND:
+        work = stage.run(work)
+    return work
+
+
+def conclude(work: Work, facts: Facts) -> Work:
+    """Run the stages after the facts."""
+    work = replace(work, facts=facts)
+    for stage in CONCLUDE:
+        work = stage.run(work)
+    return work

@@ -1,0 +1,1 @@
+"""The database: the only queue, the only memory. `open_store` opens it."""

@@ -1,0 +1,157 @@
+"""Opening the database, transactions, and running queries on it.
+
+Guarantees: a `write()` block is one transaction; leaving it by an exception rolls back. On SQLite it
+begins IMMEDIATE under a lock of this process, so that no thread finds "database is locked" half-way; WAL
+and synchronous=FULL make a commit durable. On PostgreSQL each thread has its connection; one that died is
+closed and made anew at the next block.
+
+Raises `StoreTrouble` where the database cannot be used now, `Conflict` where a unique key stood in the way.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import peewee
+from peewee import IntegrityError, PeeweeException, PostgresqlDatabase, SqliteDatabase
+
+from gateway.store.errors import Conflict, StoreTrouble
+
+MIGRATIONS = Path(__file__).parent / "migrations"
+
+
+class Database:
+    """A SQLite file or a PostgreSQL database behind one door.
+
+    `url` is "sqlite:PATH" or "postgresql://…"; `password` is used for PostgreSQL only.
+    """
+
+    def __init__(self, url: str, password: str | None = None) -> None:
+        self.is_sqlite = url.startswith("sqlite:")
+        if self.is_sqlite:
+            self.path: Path | None = Path(url.removeprefix("sqlite:"))
+            self.peewee: Any = SqliteDatabase(
+                str(self.path),
+                pragmas={
+                    "journal_mode": "wal",
+                    "synchronous": "full",
+                    "foreign_keys": 1,
+                    "cache_size": -16000,
+                },
+                timeout=30,
+            )
+        else:
+            self.path = None
+            extra = {} if password is None else {"password": password}
+            self.peewee = PostgresqlDatabase(None)
+            self.peewee.init(url, prefer_psycopg3=True, **extra)
+        self._writing = threading.Lock() if self.is_sqlite else None
+        self._inserts: dict[tuple[Any, ...], str] = {}
+
+    @contextmanager
+    def _trouble_told(self) -> Iterator[None]:
+        try:
+            yield
+        except IntegrityError as error:
+            raise Conflict(str(error)) from error
+        except (PeeweeException, peewee.ImproperlyConfigured) as error:
+            if not self.peewee.in_transaction():
+                self.disconnect()
+            raise StoreTrouble(f"the database cannot be used now ({type(error).__name__})") from error
+
+    @contextmanager
+    def write(self) -> Iterator[None]:
+        """One transaction that changes something. Not nestable."""
+        with self._trouble_told():
+            if self._writing is None:
+                self._connect()
+                with self.peewee.atomic():
+                    yield
+            else:
+                with self._writing:
+                    self._connect()
+                    with self.peewee.atomic("IMMEDIATE"):
+                        yield
+
+    @contextmanager
+    def read(self) -> Iterator[None]:
+        """Reading without changing. On SQLite and PostgreSQL alike each statement sees what is committed."""
+        with self._trouble_told():
+            self._connect()
+            yield
+
+    def _connect(self) -> None:
+        database = self.peewee
+        if not self.is_sqlite and not database.is_closed() and not database.is_connection_usable():
+            database.close()
+        database.connect(reuse_if_open=True)
+
+    def disconnect(self) -> None:
+        """Close this thread's connection."""
+        self.peewee.close()
+
+    def run(self, query: Any) -> Any:
+        """Execute a peewee query on this database; returns what peewee returns."""
+        return query.bind(self.peewee).execute()
+
+    def rows(self, query: Any) -> list[Any]:
+        """All rows of a SELECT as a list of what the query's shape says (models, tuples, dicts)."""
+        return list(self.run(query))
+
+    def first(self, query: Any) -> Any | None:
+        """The first row, or None."""
+        return next(iter(self.run(query.limit(1))), None)
+
+    def sql(self, statement: str, parameters: Sequence[Any] = ()) -> Any:
+        """Execute one statement written with `?` for parameters; returns the cursor."""
+        if not self.is_sqlite:
+            statement = statement.replace("?", "%s")
+        return self.peewee.execute_sql(statement, parameters)
+
+    def insert(self, model: type[peewee.Model], **values: Any) -> int | None:
+        """Insert one row; returns its id where the table has one. The statement is written once per set of
+        columns, as building it anew costs more than running it."""
+        meta: Any = model._meta
+        key = (model, *values)
+        statement = self._inserts.get(key)
+        if statement is None:
+            columns = [meta.fields[name].column_name for name in values]
+            marks = ", ".join([self.peewee.param] * len(columns))
+            quoted = ", ".join(f'"{column}"' for column in columns)
+            statement = f'INSERT INTO "{meta.table_name}" ({quoted}) VALUES ({marks})'  # noqa: S608
+            if not self.is_sqlite and "id" in meta.fields:
+                statement += ' RETURNING "id"'
+            self._inserts[key] = statement
+        fields = meta.fields
+        cursor = self.peewee.execute_sql(
+            statement, [fields[name].db_value(value) for name, value in values.items()]
+        )
+        if "id" not in fields:
+            return None
+        return int(cursor.lastrowid if self.is_sqlite else cursor.fetchone()[0])
+
+    def migrate(self) -> list[str]:
+        """Bring the schema up to date; returns the names of the migrations that ran."""
+        from playhouse.migrations import Runner
+
+        with self._trouble_told():
+            self._connect()
+            if self.is_sqlite:
+                return list(Runner(self.peewee, str(MIGRATIONS)).up())
+            self.sql("SELECT pg_advisory_lock(7135501)")
+            try:
+                return list(Runner(self.peewee, str(MIGRATIONS)).up())
+            finally:
+                self.sql("SELECT pg_advisory_unlock(7135501)")
+
+    def pending_migrations(self) -> list[str]:
+        """Names of the migrations that have not run on this database."""
+        from playhouse.migrations import Runner
+
+        with self._trouble_told():
+            self._connect()
+            return [step.name for step in Runner(self.peewee, str(MIGRATIONS)).status() if not step.applied]

@@ -1,0 +1,21 @@
+"""What can go wrong with the database, as the rest of the house sees it."""
+
+from __future__ import annotations
+
+
+class StoreTrouble(Exception):
+    """The database cannot be used now; nothing was changed. `public` holds no secret and no SQL."""
+
+    def __init__(self, public: str) -> None:
+        super().__init__(public)
+        self.public = public
+
+
+class LeaseLost(Exception):
+    """The row that was to be changed is no longer ours: our lease ended and another node took it, or an
+    admin did something to it. Nothing was changed."""
+
+
+class Conflict(Exception):
+    """Somebody else wrote the same thing meanwhile (a unique key stood in the way). Nothing was changed;
+    doing it again finds what is there."""

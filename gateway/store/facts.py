@@ -1,0 +1,163 @@
+"""Reading what is known about the tickets that a mail names: the facts of transaction T2.
+
+Must run inside the transaction that will write the decision. On PostgreSQL the tickets found are locked, so
+that two mails of one ticket follow one another.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+from typing import Any
+
+from gateway.mail.message import Address, address_key
+from gateway.store.database import Database
+from gateway.store.models import from_ms, to_ms
+from gateway.tickets.states import State
+from gateway.tickets.values import Clues, Facts, Participant, ReportedMail, Said, TicketFacts
+
+_TICKET = """SELECT id, queue, state, subject, requester_name, requester_address, assignee, priority, language,
+ created_at, merged_into_id FROM ticket WHERE id IN ({})"""
+_HISTORY = 5
+_SHOWN = 4000
+
+
+def _marks(values: Iterable[object]) -> str:
+    return ", ".join("?" for _ in values)
+
+
+class FactsReader:
+    """Looks up clues."""
+
+    def __init__(self, database: Database) -> None:
+        self._db = database
+
+    def read(self, clues: Clues, now: datetime) -> Facts:
+        """Everything that the pipeline wants to know about a mail with these clues."""
+        known = self._known_ids(clues.message_ids)
+        reported = self._reported(clues)
+        numbers = [*clues.tickets, *known.values(), *(one.ticket for one in reported if one.ticket)]
+        duplicate = self._duplicate(clues)
+        if duplicate is not None:
+            numbers.append(duplicate[0])
+        tickets, merged = self.tickets(numbers)
+        return Facts(
+            next_number=self._next_number(),
+            tickets=tickets,
+            merged=merged,
+            known_ids=known,
+            duplicate_of=duplicate,
+            acknowledged_lately=self._acknowledged(clues.author_key, now),
+            reported=reported,
+        )
+
+    def _next_number(self) -> int:
+        if self._db.is_sqlite:
+            return int(self._db.sql("SELECT max(1000, coalesce(max(id), 0)) + 1 FROM ticket").fetchone()[0])
+        return int(self._db.sql("SELECT nextval('ticket_id_seq')").fetchone()[0])
+
+    def _known_ids(self, message_ids: tuple[str, ...]) -> dict[str, int]:
+        if not message_ids:
+            return {}
+        rows = self._db.sql(
+            f"SELECT message_id, ticket_id FROM entry WHERE message_id IN ({_marks(message_ids)})"  # noqa: S608
+            " ORDER BY id DESC",
+            message_ids,
+        ).fetchall()
+        return {message_id: int(ticket) for message_id, ticket in rows}
+
+    def _duplicate(self, clues: Clues) -> tuple[int, int] | None:
+        row = self._db.sql(
+            "SELECT ticket_id, id FROM entry WHERE queue = ? AND dedup_key = ?",
+            (clues.queue, clues.dedup_key),
+        ).fetchone()
+        return (int(row[0]), int(row[1])) if row else None
+
+    def _acknowledged(self, author_key: str, now: datetime) -> int:
+        if not author_key:
+            return 0
+        row = self._db.sql(
+            "SELECT count(*) FROM outbox WHERE recipient_key = ? AND created_at > ?"
+            " AND kind IN ('acknowledgement', 'held')",
+            (author_key, to_ms(now - timedelta(hours=1))),
+        ).fetchone()
+        return int(row[0])
+
+    def _reported(self, clues: Clues) -> tuple[ReportedMail, ...]:
+        if not clues.reported_message_ids and not (clues.reported_recipients and clues.tickets):
+            return ()
+        columns = "SELECT id, ticket_id, kind, audience, forward_path FROM outbox WHERE "
+        rows: list[Any] = []
+        if clues.reported_message_ids:
+            ids = clues.reported_message_ids
+            rows = self._db.sql(
+                columns + f"message_id IN ({_marks(ids)}) ORDER BY id DESC LIMIT 5", ids
+            ).fetchall()
+        if not rows and clues.tickets and clues.reported_recipients:
+            keys = [address_key(address) for address in clues.reported_recipients]
+            rows = self._db.sql(
+                columns + f"ticket_id IN ({_marks(clues.tickets)}) AND recipient_key IN ({_marks(keys)})"
+                " AND state = 'sent' ORDER BY id DESC LIMIT 5",
+                (*clues.tickets, *keys),
+            ).fetchall()
+        return tuple(ReportedMail(*row) for row in rows)
+
+    def tickets(self, numbers: Iterable[int]) -> tuple[dict[int, TicketFacts], dict[int, int]]:
+        """(tickets by number, merged number → number of the target) of all that exist; follows merges."""
+        wanted = set(numbers)
+        found: dict[int, TicketFacts] = {}
+        merged: dict[int, int] = {}
+        for _ in range(10):
+            missing = sorted(wanted - found.keys() - merged.keys())
+            if not missing:
+                break
+            wanted.clear()
+            lock = "" if self._db.is_sqlite else " ORDER BY id FOR UPDATE"
+            for row in self._db.sql(_TICKET.format(_marks(missing)) + lock, missing).fetchall():
+                if row[10] is not None:
+                    merged[int(row[0])] = int(row[10])
+                    wanted.add(int(row[10]))
+                else:
+                    found[int(row[0])] = self._ticket(row)
+        flat = {number: self._end(number, merged) for number in merged}
+        return found, flat
+
+    @staticmethod
+    def _end(number: int, merged: dict[int, int]) -> int:
+        for _ in range(10):
+            number = merged.get(number, number)
+        return number
+
+    def _ticket(self, row: Any) -> TicketFacts:
+        number = int(row[0])
+        people = self._db.sql(
+            "SELECT name, address, role FROM participant WHERE ticket_id = ? ORDER BY added_at, key",
+            (number,),
+        ).fetchall()
+        ids = self._db.sql(
+            "SELECT message_id FROM entry WHERE ticket_id = ? AND kind = 'public' AND author <> 'agent'"
+            " AND message_id IS NOT NULL ORDER BY id",
+            (number,),
+        ).fetchall()
+        said = self._db.sql(
+            "SELECT kind, author, from_name, from_address, created_at, new_text FROM entry"
+            " WHERE ticket_id = ? ORDER BY id DESC LIMIT ?",
+            (number, _HISTORY),
+        ).fetchall()
+        return TicketFacts(
+            number=number,
+            queue=row[1],
+            state=State(row[2]),
+            subject=row[3],
+            requester=Address(row[4], row[5]),
+            participants=tuple(Participant(Address(name, address), role) for name, address, role in people),
+            assignee=row[6],
+            priority=row[7],
+            language=row[8],
+            created_at=from_ms(row[9]),
+            references=tuple(message_id for (message_id,) in ids),
+            history=tuple(
+                Said(kind, author, name or address, from_ms(at), text[:_SHOWN])
+                for kind, author, name, address, at, text in said
+            ),
+        )

@@ -1,0 +1,1 @@
+"""The ticket: states, matching evidence, decisions."""

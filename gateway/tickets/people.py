@@ -1,0 +1,62 @@
+"""Who is on a ticket: the requester and the Cc participants that a mail brings."""
+
+from __future__ import annotations
+
+from gateway.mail.message import Address
+from gateway.screen.values import Mail
+from gateway.tickets.values import Participant
+
+_MOST_CC = 20
+
+
+def _may_take_part(mail: Mail, address: Address) -> bool:
+    """Neither the desk itself, nor a signed address, nor an agent, nor something that is no address."""
+    spec = address.address
+    local, at, domain = spec.rpartition("@")
+    return (
+        bool(local and at and domain)
+        and not any(character.isspace() or character in "<>,;" for character in spec)
+        and len(spec) <= 254
+        and not mail.directory.is_ours(spec)
+        and mail.signer.verify_address(spec) is None
+        and not mail.directory.is_agents(spec)
+    )
+
+
+def requester(mail: Mail) -> Address:
+    """Whom to answer: the only Reply-To (RFC 5322 section 3.6.2) where it can take part, else From; an empty
+    address where neither tells."""
+    message = mail.message
+    author = message.author
+    if len(message.reply_to) == 1 and _may_take_part(mail, message.reply_to[0]):
+        reply_to = message.reply_to[0]
+        if author is not None and not reply_to.name:
+            return Address(author.name, reply_to.address)
+        return reply_to
+    if author is not None:
+        return author
+    return Address("", "")
+
+
+def opening_participants(mail: Mail) -> tuple[Participant, ...]:
+    """All who are on a new ticket."""
+    message = mail.message
+    first = requester(mail)
+    people = {}
+    if first.address:
+        people[first.key] = Participant(first, "requester")
+    author = message.author
+    if author is not None and author.key not in people:
+        people[author.key] = Participant(author, "author")
+    for address in carbon_copies(mail):
+        people.setdefault(address.key, Participant(address, "cc"))
+    return tuple(people.values())
+
+
+def carbon_copies(mail: Mail) -> tuple[Address, ...]:
+    """The people in Cc, and those in To beside the desk; nobody on a list mail, whose Cc are not the writer's."""
+    found = {}
+    for address in (*mail.message.cc, *mail.message.to):
+        if _may_take_part(mail, address):
+            found.setdefault(address.key, address)
+    return tuple(found.values())[:_MOST_CC]

@@ -1,0 +1,1 @@
+"""Impact, urgency, priority, category, owner: with reasons."""
