@@ -39,12 +39,10 @@ class House:
 
 
 def signing_keys(settings: Settings, folder: Path, state_dir: Path, ids: Ids) -> dict[str, bytes]:
-    """Key id → secret octets, the signing one first. Without keys in the config and with SQLite, a key is made
-    once and kept in the state folder (mode 0600)."""
+    """Key id → secret octets, the signing one first. Without keys in the config and with SQLite, a key is
+    made once and kept in the state folder (mode 0600)."""
     try:
-        keys = {
-            key.id: read_secret(key.secret, folder).encode("utf-8") for key in settings.signing.keys
-        }
+        keys = {key.id: read_secret(key.secret, folder).encode("utf-8") for key in settings.signing.keys}
     except SecretTrouble as trouble:
         raise HouseTrouble(str(trouble)) from trouble
     if not keys:

@@ -29,8 +29,8 @@ _BATCH = 20
 
 @dataclass(slots=True)
 class IngestReport:
-    """What one round did: mails `taken`, of them `failed`; `mails_out` put into the outbox; `trouble` where the
-    database could not be used."""
+    """What one round did: mails `taken`, of them `failed`; `mails_out` put into the outbox; `trouble` where
+    the database could not be used."""
 
     taken: int = 0
     failed: int = 0
@@ -39,9 +39,16 @@ class IngestReport:
 
 
 def ingest_round(
-    store: Store, owner: str, clock: Clock, ids: Ids, lease: timedelta, stop: Callable[[], bool]
+    store: Store,
+    owner: str,
+    clock: Clock,
+    ids: Ids,
+    lease: timedelta,
+    stop: Callable[[], bool],
+    on_mails: Callable[[], None] = lambda: None,
 ) -> IngestReport:
-    """Lease what is due and work on it. Never raises for what is in a mail."""
+    """Lease what is due and work on it. Never raises for what is in a mail. `on_mails` is called after each
+    mail that put others into the outbox."""
     report = IngestReport()
     try:
         rows = store.spool.lease(owner, clock.now() + lease, _BATCH)
@@ -50,16 +57,17 @@ def ingest_round(
             if stop() or clock.monotonic() > end:
                 store.spool.release(owner)
                 break
+            before = report.mails_out
             _one(store, row, owner, clock, ids, report)
+            if report.mails_out > before:
+                on_mails()
     except (StoreTrouble, Conflict) as trouble:
         report.trouble = str(trouble)
         log.error("ingest stopped", reason=report.trouble)
     return report
 
 
-def _one(
-    store: Store, row: Spooled, owner: str, clock: Clock, ids: Ids, report: IngestReport
-) -> None:
+def _one(store: Store, row: Spooled, owner: str, clock: Clock, ids: Ids, report: IngestReport) -> None:
     report.taken += 1
     began = clock.monotonic()
     if row.attempts > TRIES:

@@ -39,9 +39,9 @@ class Builder:
         return f"{tag} {notice.subject}"
 
     def _references(self, notice: Notice) -> list[str]:
-        """The thread: what came from outside, and our own signed root of it, which stands there although it was
-        never sent, so that the thread holds for each recipient, and holds where a relay gives our mails other
-        ids. The first id, the root and the newest ones are kept when there are many."""
+        """The thread: what came from outside, and our own signed root of it, which stands there although it
+        was never sent, so that the thread holds for each recipient, and holds where a relay gives our mails
+        other ids. The first id, the root and the newest ones are kept when there are many."""
         if notice.ticket is None:
             return []
         root = self._signer.message_id(

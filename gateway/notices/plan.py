@@ -16,8 +16,11 @@ from gateway.settings.directory import Directory
 from gateway.settings.model import Agent, Queue, Settings
 from gateway.tickets.values import Decision, NewEntry, TicketFacts, Triage
 
-_SIGNED = re.compile(r"[^\s<>@\"',;:()\[\]]{1,64}[+=#-]\d{1,12}-[a-z][a-z2-7]{6}-[a-z][a-z2-7]{16}@[^\s<>\"',;:()\[\]]{1,255}",
-                     re.ASCII | re.IGNORECASE)  # fmt: skip
+_WORD = r"[^\s<>@\"',;:()\[\]]"
+_SIGNED = re.compile(
+    _WORD + r"{1,64}[+=#-]\d{1,12}-[a-z][a-z2-7]{6}-[a-z][a-z2-7]{16}@" + _WORD + r"{1,255}",
+    re.ASCII | re.IGNORECASE,
+)
 
 
 def plan(
@@ -249,8 +252,8 @@ class Desk:
         )
 
     def held(self, mail: Mail, screening: Screening, decision: Decision) -> tuple[Notice, ...]:
-        """To the agent whose mail waits for somebody to look at it: at the address that the config names, which
-        is not the forger's."""
+        """To the agent whose mail waits for somebody to look at it: at the address that the config names,
+        which is not the forger's."""
         agent = self._directory.agent(screening.trust.agent or "")
         if agent is None or screening.verdict.value == "silent":
             return ()

@@ -27,7 +27,7 @@ from jinja2 import (
     TemplateError,
 )
 from jinja2.sandbox import ImmutableSandboxedEnvironment
-from markupsafe import Markup, escape
+from markupsafe import Markup
 
 from gateway.resources import templates_folder
 
@@ -36,6 +36,7 @@ KINDS = (
     "delivery_trouble", "alert",
 )  # fmt: skip
 _LINK = re.compile(r"https?://[^\s<>\"')\]]{1,1000}", re.ASCII)
+_ANCHOR = Markup('<a href="{0}" style="color:#0b57d0">{0}</a>')
 
 
 class TemplateMistake(Exception):
@@ -47,12 +48,15 @@ def paragraphs(text: str) -> Markup:
     pieces: list[Markup] = []
     last = 0
     for found in _LINK.finditer(text):
-        pieces.append(escape(text[last : found.start()]))
-        url = escape(found[0])
-        pieces.append(Markup('<a href="{0}" style="color:#0b57d0">{0}</a>').format(url))
+        pieces.append(_lines(text[last : found.start()]))
+        pieces.append(_ANCHOR.format(found[0]))
         last = found.end()
-    pieces.append(escape(text[last:]))
-    return Markup("<br>\n").join(Markup(line) for line in Markup("").join(pieces).split("\n"))
+    pieces.append(_lines(text[last:]))
+    return Markup("").join(pieces)
+
+
+def _lines(text: str) -> Markup:
+    return Markup("<br>\n").join(text.split("\n"))
 
 
 def quote(text: str) -> str:

@@ -10,8 +10,9 @@ from gateway.mail.message import Address, Attachment
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """One mail to one person. `kind` names the templates; `audience`: customer, agent, admin; `role` is the role
-    that its reply address is signed for (c, a, or x for no reply address); `variables` are the templates'.
+    """One mail to one person. `kind` names the templates; `audience`: customer, agent, admin; `role` is the
+    role that its reply address is signed for (c, a, or x for no reply address); `variables` are the
+    templates'.
     `shown_to` and `shown_cc` are what To and Cc show. `attachments` come out of raw mail `raw_id`."""
 
     kind: str
@@ -48,9 +49,9 @@ class AttachedPart:
 
 @dataclass(frozen=True, slots=True)
 class OutgoingMail:
-    """A mail as it goes into the outbox: all of it fixed but the octets of its attachments, which are read out
-    of the raw mail when it is sent. `size` of the whole mail in octets. `text` is the plain body, for people who
-    look on."""
+    """A mail as it goes into the outbox: all of it fixed but the octets of its attachments, which are read
+    out of the raw mail when it is sent. `size` of the whole mail in octets. `text` is the plain body, for
+    people who look on."""
 
     ticket: int | None
     kind: str

@@ -20,7 +20,8 @@ _COMMENT = re.compile(r"\([^()]{0,2000}\)")
 
 
 def own_results(mail: Mail) -> str | None:
-    """The value of the topmost Authentication-Results field of ours, comments taken out; None: there is none."""
+    """The value of the topmost Authentication-Results field of ours, comments taken out; None: there is
+    none."""
     wanted = {name.lower() for name in mail.settings.security.authserv_ids}
     for value in mail.message.headers.get_all("Authentication-Results"):
         bare = _COMMENT.sub(" ", value[:8000])

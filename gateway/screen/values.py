@@ -12,7 +12,8 @@ from gateway.settings.model import Settings
 
 
 ANY_AGENT = "*"
-"""`Envelope.authenticated_as` where it is sure that an agent wrote, but not which (a mailbox only for agents)."""
+"""`Envelope.authenticated_as` where it is sure that an agent wrote, but not which (a mailbox only for
+agents)."""
 
 
 class Verdict(StrEnum):

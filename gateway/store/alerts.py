@@ -27,16 +27,14 @@ class Alerts:
         self._clock = clock
         self._ids = ids
 
-    def raise_(self, kind: str, subject_key: str, text: str) -> bool:
+    def raise_(self, kind: str, subject_key: str, text: str) -> None:
         """Mail `text` to all admins, unless the same (kind, subject_key) was told within a day. `kind`:
-        quarantine, delivery_trouble, config_trouble, mailbox_trouble. True where mail goes out. Opens its own
-        transaction."""
+        quarantine, delivery_trouble, config_trouble, mailbox_trouble. Opens its own transaction."""
         now = self._clock.now()
         with self._db.write():
             told = self.raise_inside(kind, subject_key, text, now)
         if told:
             log.warning("alert", kind=kind, key=subject_key, text=text)
-        return told
 
     def raise_inside(self, kind: str, subject_key: str, text: str, now: datetime) -> bool:
         """The same inside a transaction that is open already."""

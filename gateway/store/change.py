@@ -44,7 +44,8 @@ class Change:
         self._facts = facts
 
     def apply(self, row: Spooled, owner: str, work: Work, expiry: timedelta) -> Changed:
-        """Take the mail of `row`, understood in `work`, through the rest of the pipeline, in one transaction."""
+        """Take the mail of `row`, understood in `work`, through the rest of the pipeline, in one
+        transaction."""
         assert work.clues is not None
         with self._db.write():
             self._spool.claim(row, owner)

@@ -16,8 +16,8 @@ from gateway.store.models import from_ms, to_ms
 from gateway.tickets.states import State
 from gateway.tickets.values import Clues, Facts, Participant, ReportedMail, Said, TicketFacts
 
-_TICKET = """SELECT id, queue, state, subject, requester_name, requester_address, assignee, priority, language,
- created_at, merged_into_id FROM ticket WHERE id IN ({})"""
+_TICKET = """SELECT id, queue, state, subject, requester_name, requester_address, assignee, priority,
+language, created_at, merged_into_id FROM ticket WHERE id IN ({})"""
 _HISTORY = 5
 _SHOWN = 4000
 

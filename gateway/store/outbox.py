@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from gateway.mail.attachments import decode
 from gateway.mail.compose import assemble
@@ -63,8 +64,10 @@ _DUE = """SELECT o.id FROM outbox o WHERE o.state = 'queued' AND o.next_try_at <
  AND NOT EXISTS (SELECT 1 FROM outbox e WHERE e.ticket_id = o.ticket_id AND e.recipient_key = o.recipient_key
   AND e.state = 'queued' AND e.id < o.id AND (e.next_try_at > ? OR e.lease_until > ?))
  ORDER BY o.id LIMIT ?"""
-_COLUMNS = """id, ticket_id, entry_id, kind, audience, reverse_path, forward_path, recipient_key, message_id,
- attempts, created_at, expire_at, uncertain, size, skeleton, attachments"""
+_COLUMNS = (
+    "id", "ticket_id", "entry_id", "kind", "audience", "reverse_path", "forward_path", "recipient_key",
+    "message_id", "attempts", "created_at", "expire_at", "uncertain", "size", "skeleton", "attachments",
+)  # fmt: skip
 
 
 class Outbox:
@@ -131,24 +134,25 @@ class Outbox:
                 (owner, to_ms(until), *ids),
             )
             rows = self._db.sql(
-                f"SELECT {_COLUMNS} FROM outbox WHERE id IN ({marks}) ORDER BY id",  # noqa: S608
+                f"SELECT {', '.join(_COLUMNS)} FROM outbox WHERE id IN ({marks}) ORDER BY id",  # noqa: S608
                 ids,
             ).fetchall()
         return [self._outgoing(row) for row in rows]
 
-    def _outgoing(self, row: Sequence[object]) -> Outgoing:
-        (*plain, created_at, expire_at, uncertain, size, skeleton, attachments) = row
-        field = models.Outbox.attachments
-        described = field.python_value(attachments) or {"parts": [], "tail": ""}
-        octets = bytes(skeleton)  # type: ignore[call-overload]
+    def _outgoing(self, columns: Sequence[Any]) -> Outgoing:
+        row = dict(zip(_COLUMNS, columns, strict=True))
+        described = models.Outbox.attachments.python_value(row.pop("attachments"))
+        described = described or {"parts": [], "tail": ""}
+        skeleton = bytes(row.pop("skeleton"))
         return Outgoing(
-            *plain,  # type: ignore[arg-type]
-            created_at=from_ms(created_at),  # type: ignore[arg-type]
-            expire_at=from_ms(expire_at),  # type: ignore[arg-type]
-            uncertain=bool(uncertain),
-            size=size,  # type: ignore[arg-type]
-            needs_smtputf8=not octets.split(b"\r\n\r\n", 1)[0].isascii(),
-            skeleton=octets,
+            **row
+            | {
+                "created_at": from_ms(row["created_at"]),
+                "expire_at": from_ms(row["expire_at"]),
+                "uncertain": bool(row["uncertain"]),
+            },
+            needs_smtputf8=not skeleton.split(b"\r\n\r\n", 1)[0].isascii(),
+            skeleton=skeleton,
             parts=tuple(
                 AttachedPart(head.encode("latin-1"), raw_id, start, stop, encoding)
                 for head, raw_id, start, stop, encoding in described["parts"]

@@ -23,6 +23,7 @@ from gateway.store.errors import LeaseLost
 from gateway.store.models import to_ms
 
 CHUNK = 1024 * 1024
+_TAKE = "UPDATE spool SET lease_owner = ?, lease_until = ?, attempts = attempts + 1 WHERE id IN ({})"
 RELEASED = "released"
 """Outcome of a row that an admin has let in."""
 
@@ -85,8 +86,8 @@ class BytesRaw:
 
 _DUE = """SELECT id, attempts FROM spool WHERE state IN ('received', 'deferred') AND next_try_at <= ?
  AND (lease_until IS NULL OR lease_until <= ?) ORDER BY id LIMIT ?"""
-_LEASED = """SELECT s.id, s.key, s.source, s.mailbox, s.queue, s.raw_mail_id, r.sha256, r.size, s.reverse_path,
- s.forward_paths, s.authenticated_as, s.attempts, s.received_at, s.outcome
+_LEASED = """SELECT s.id, s.key, s.source, s.mailbox, s.queue, s.raw_mail_id, r.sha256, r.size,
+s.reverse_path, s.forward_paths, s.authenticated_as, s.attempts, s.received_at, s.outcome
  FROM spool s JOIN raw_mail r ON r.id = s.raw_mail_id WHERE s.id IN ({}) ORDER BY s.id"""
 
 
@@ -142,8 +143,8 @@ class Spool:
         return raw_id
 
     def lease(self, owner: str, until: datetime, limit: int) -> list[Spooled]:
-        """Take up to `limit` mails that are due, oldest first, for `owner` until `until`. Taking counts as a try,
-        so that a mail which kills the process is known by its count; one that was tried before is taken
+        """Take up to `limit` mails that are due, oldest first, for `owner` until `until`. Taking counts as a
+        try, so that a mail which kills the process is known by its count; one that was tried before is taken
         alone, so that it takes no others with it."""
         now = to_ms(self._clock.now())
         with self._db.read():
@@ -159,11 +160,10 @@ class Spool:
             marks = ", ".join("?" * len(ids))
             self._db.sql(
                 "UPDATE spool SET lease_owner = ?, lease_until = ?, attempts = attempts + 1"
-                f" WHERE id IN ({marks})",  # noqa: S608
+                f" WHERE id IN ({marks})",
                 (owner, to_ms(until), *ids),
             )
             rows = self._db.sql(_LEASED.format(marks), ids).fetchall()
-        field = models.Spool.forward_paths
         return [self._spooled(*row) for row in rows]
 
     @staticmethod

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 from gateway.notices.plan import Desk
 from gateway.pipeline import Policy
@@ -48,7 +49,7 @@ class Store:
         return self.policy.settings.delivery.retry.expiry
 
     def _mail_failed(self, outbox_id: int, at: datetime, reply: str, expired: bool) -> None:
-        row = self.database.first(models.Outbox.select().where(models.Outbox.id == outbox_id))
+        row: Any = self.database.first(models.Outbox.select().where(models.Outbox.id == outbox_id))
         why = f"given up after {self.expiry.days} days; last reply: {reply}" if expired else reply
         if row.ticket_id is not None:
             self.change.add_event(

@@ -54,8 +54,9 @@ def opening_participants(mail: Mail) -> tuple[Participant, ...]:
 
 
 def carbon_copies(mail: Mail) -> tuple[Address, ...]:
-    """The people in Cc, and those in To beside the desk; nobody on a list mail, whose Cc are not the writer's."""
-    found = {}
+    """The people in Cc, and those in To beside the desk; nobody on a list mail, whose Cc are not the
+    writer's."""
+    found: dict[str, Address] = {}
     for address in (*mail.message.cc, *mail.message.to):
         if _may_take_part(mail, address):
             found.setdefault(address.key, address)

@@ -1,4 +1,5 @@
-"""What is known of tickets before a mail is judged (facts), and what is to be done because of it (changes)."""
+"""What is known of tickets before a mail is judged (facts), and what is to be done because of it
+(changes)."""
 
 from __future__ import annotations
 
@@ -110,8 +111,8 @@ class Evidence:
 
 @dataclass(frozen=True, slots=True)
 class Match:
-    """`ticket` that the mail belongs to, or None (then `related` is the one it may belong to). `role`: how the
-    sender stands to it: agent, participant, stranger. `note`: it came to an agent's note address."""
+    """`ticket` that the mail belongs to, or None (then `related` is the one it may belong to). `role`: how
+    the sender stands to it: agent, participant, stranger. `note`: it came to an agent's note address."""
 
     ticket: int | None
     related: int | None

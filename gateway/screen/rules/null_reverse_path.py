@@ -1,4 +1,5 @@
-"""The null reverse path: sent by a machine that wants no answer (RFC 5321 section 4.5.5, RFC 3834 section 2)."""
+"""The null reverse path: sent by a machine that wants no answer (RFC 5321 section 4.5.5, RFC 3834 section
+2)."""
 
 from gateway.screen.values import Mail, Signal
 

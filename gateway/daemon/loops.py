@@ -1,0 +1,93 @@
+"""The loops around the steps: do a round, and where nothing was due, wait for a wake-up or the next due
+time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+
+import structlog
+
+from gateway.daemon.ingest import ingest_round
+from gateway.daemon.wake import Wake
+from gateway.delivery.deliver import deliver_round
+from gateway.ports import Clock, Ids, Jitter, Submitter
+from gateway.store.errors import StoreTrouble
+from gateway.store.store import Store
+
+log = structlog.get_logger()
+POLL_S = 1.0
+_TROUBLE_S = 5.0
+_DELIVER_BATCH = 20
+
+
+def _pause_s(due_at: datetime | None, now: datetime) -> float:
+    if due_at is None:
+        return POLL_S
+    return min(POLL_S, max(0.05, (due_at - now).total_seconds()))
+
+
+def ingest_loop(
+    store: Store,
+    owner: str,
+    clock: Clock,
+    ids: Ids,
+    wake: Wake,
+    deliver_wake: Wake,
+    stop: Callable[[], bool],
+) -> None:
+    """Take waiting mail through the pipeline until `stop`. What was leased is given back at the end."""
+    while not stop():
+        lease = store.policy.settings.daemon.lease
+        report = ingest_round(store, owner, clock, ids, lease, stop, deliver_wake.poke)
+        if report.trouble is not None:
+            wake.wait(_TROUBLE_S)
+        elif report.taken == 0:
+            wake.wait(_due_in(store, clock, ingest=True))
+
+
+def _due_in(store: Store, clock: Clock, ingest: bool) -> float:
+    try:
+        due_at = store.spool.next_due_at() if ingest else store.outbox.next_due_at()
+    except StoreTrouble:
+        return _TROUBLE_S
+    return _pause_s(due_at, clock.now())
+
+
+def deliver_loop(
+    store: Store,
+    submitter: Submitter,
+    owner: str,
+    clock: Clock,
+    jitter: Jitter,
+    lease: timedelta,
+    wake: Wake,
+    stop: Callable[[], bool],
+) -> None:
+    """Hand over outgoing mail until `stop`. Admins are told of a way out that cannot be used."""
+    try:
+        while not stop():
+            try:
+                report = deliver_round(
+                    store,
+                    submitter,
+                    owner,
+                    clock,
+                    jitter,
+                    store.policy.settings.delivery.retry,
+                    lease,
+                    _DELIVER_BATCH,
+                    stop,
+                )
+                for trouble in report.troubles:
+                    store.alerts.raise_("delivery_trouble", trouble[:100], trouble)
+            except StoreTrouble as trouble:
+                log.error("delivery stopped", reason=trouble.public)
+                wake.wait(_TROUBLE_S)
+                continue
+            if report.resume_at is not None:
+                wake.wait(max(0.0, min((report.resume_at - clock.now()).total_seconds(), _TROUBLE_S)))
+            elif report.leased == 0:
+                wake.wait(_due_in(store, clock, ingest=False))
+    finally:
+        submitter.close()

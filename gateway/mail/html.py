@@ -1,0 +1,192 @@
+"""HTML to readable text, with the quotes that mail clients marked kept apart (inscriptis over lxml).
+
+`to_text` gives text in which `quotes.MARKS` stand around what a client marked as quoted; tables and lists
+keep their layout; scripts, styles and what is hidden from the reader (preheaders) are dropped. It takes any
+input: what is too large, too deep or too strange for the renderer has its tags stripped instead. Never
+raises; linear in the length of the markup.
+"""
+
+from __future__ import annotations
+
+import html as entities
+import re
+
+from inscriptis.css_profiles import STRICT_CSS_PROFILE
+from inscriptis.html_engine import Inscriptis
+from inscriptis.model.config import ParserConfig
+from lxml import etree
+
+from gateway.mail.charsets import safe
+from gateway.mail.quotes import BEGIN, END, MARKS, REST
+
+_MOST_CHARACTERS = 512 * 1024
+_MOST_TAGS = 6000
+_DEEPEST = 150
+_TAG = re.compile(r"<(?:(!--)|(/?)([a-zA-Z][a-zA-Z0-9:]*)[^<>]*+>?|[!?][^<>]*+>)")
+_BLOCKS = frozenset(
+    ("p", "div", "br", "tr", "li", "h1", "h2", "h3", "h4", "h5", "h6", "table", "blockquote", "ul", "ol",
+     "hr", "pre", "td", "th", "section")
+)  # fmt: skip
+_SILENT = frozenset(("script", "style", "head", "title"))
+_BLANKS = re.compile(r"[ \t\xa0\u200b\u200c\ufeff\u00ad\u034f]+")
+_QUOTE_CLASSES = frozenset(
+    ("gmail_quote", "gmail_quote_container", "yahoo_quoted", "protonmail_quote", "tutanota_quote",
+     "zmail_extra", "gmx_quote", "iosymail", "moz-cite-prefix", "mail-quote", "front-blockquote", "hs_reply",
+     "quoted-message")
+)  # fmt: skip
+_QUOTE_IDS = ("OLK_SRC_BODY_SECTION", "yahoo_quoted", "isReplyContent", "reply-intro", "replyBlockquote")
+_REST_IDS = frozenset(
+    ("divRplyFwdMsg", "appendonsend", "stopSpelling", "zwchr", "mail-editor-reference-message-container",
+     "ms-outlook-mobile-reference-message")
+)  # fmt: skip
+_SUSPECT = re.compile(
+    r"gmail_quote|cite|quote|divRplyFwdMsg|appendonsend|OLK_SRC|border-top|stopSpelling|zwchr|reply|iosymail|"
+    r"reference-message|zmail_extra",
+    re.IGNORECASE,
+)
+_SURE = re.compile(
+    r"class=\"?[^\">]{0,40}(?:gmail_quote|yahoo_quoted|moz-cite-prefix|protonmail_quote)|type=[\"']?cite|"
+    r"id=[\"']?(?:divRplyFwdMsg|OLK_SRC_BODY_SECTION|appendonsend)"
+)
+_CONFIG = ParserConfig(css=STRICT_CSS_PROFILE)
+
+
+def to_text(markup: str) -> str:
+    """The readable text of `markup`, with `quotes.MARKS`."""
+    for mark in MARKS:
+        if mark in markup:
+            markup = markup.replace(mark, "")
+    if len(markup) <= _MOST_CHARACTERS and markup.count("<") <= _MOST_TAGS:
+        text = _rendered(markup)
+        if text.strip():
+            return safe(text)
+    return safe(strip_tags(markup))
+
+
+def marks_quotes(markup: str) -> bool:
+    """Whether a mail client marked a quote in `markup`."""
+    return _SURE.search(markup) is not None
+
+
+def _rendered(markup: str) -> str:
+    """What inscriptis makes of it; "" where it cannot."""
+    try:
+        parser = etree.HTMLParser(encoding="utf-8", remove_pis=True, remove_comments=True)
+        root = etree.fromstring(markup.encode("utf-8", "replace"), parser)
+        if root is None or _depth(root) > _DEEPEST:
+            return ""
+        if "style" in markup or "hidden" in markup:
+            _drop_hidden(root)
+        if _SUSPECT.search(markup):
+            _mark_quotes(root)
+        return str(Inscriptis(root, _CONFIG).get_text())
+    except (etree.LxmlError, ValueError, RecursionError, IndexError, TypeError, AttributeError, KeyError):
+        return ""
+
+
+def _depth(root: etree._Element) -> int:
+    depth = deepest = 0
+    for event, _ in etree.iterwalk(root, events=("start", "end")):
+        if event == "start":
+            depth += 1
+            deepest = max(deepest, depth)
+        else:
+            depth -= 1
+    return deepest
+
+
+def _drop_hidden(root: etree._Element) -> None:
+    for element in root.xpath("//*[@style or @hidden]"):
+        style = (element.get("style") or "").lower().replace(" ", "")
+        if (
+            element.get("hidden") is not None
+            or "display:none" in style
+            or "visibility:hidden" in style
+            or ("max-height:0" in style and "overflow:hidden" in style)
+            or re.search(r"opacity:0(?:\.0*)?(?:;|$)", style)
+            or (
+                re.search(r"font-size:0(?:px|pt|em)?(?:;|$)", style)
+                and "font-size" not in "".join(element.xpath(".//@style"))
+            )
+        ):
+            parent = element.getparent()
+            if parent is None or element.tag in ("body", "html"):
+                continue
+            tail, before = element.tail, element.getprevious()
+            parent.remove(element)
+            if tail and before is not None:
+                before.tail = (before.tail or "") + tail
+            elif tail:
+                parent.text = (parent.text or "") + tail
+
+
+def _mark_quotes(root: etree._Element) -> None:
+    inside: set[etree._Element] = set()
+    for element in root.iter("div", "blockquote", "hr", "span", "table", "section", "p"):
+        kind = _quote_kind(element)
+        if not kind:
+            continue
+        if any(ancestor in inside for ancestor in element.iterancestors()):
+            continue
+        parent = element.getparent()
+        if parent is None:
+            continue
+        begin = etree.Element("div")
+        if kind == "rest":
+            begin.text = REST
+            element.addprevious(begin)
+            return
+        inside.add(element)
+        begin.text = BEGIN
+        element.addprevious(begin)
+        end = etree.Element("div")
+        end.text = END
+        element.addnext(end)
+
+
+def _quote_kind(element: etree._Element) -> str:
+    """ "part" where the element is a quote, "rest" where it begins one, "" otherwise."""
+    tag, name = element.tag, element.get("id") or ""
+    if tag == "blockquote" and ((element.get("type") or "").lower() == "cite" or element.get("cite")):
+        return "part"
+    classes = element.get("class")
+    if classes and not _QUOTE_CLASSES.isdisjoint(classes.split()):
+        return "part"
+    if name:
+        if name in _REST_IDS or name.removeprefix("x_") in _REST_IDS:
+            return "rest"
+        if name.startswith(_QUOTE_IDS):
+            return "part"
+    if element.get("name") == "quote":
+        return "part"
+    style = element.get("style")
+    if style and tag == "div" and "border-top" in style:
+        flat = style.lower().replace(" ", "").replace("\n", "").replace("\r", "")
+        if "border:none;border-top:solid" in flat and "padding:3.0pt0" in flat:
+            return "rest"
+    return ""
+
+
+def strip_tags(markup: str) -> str:
+    """Text of markup by taking the tags away; for what no renderer should be given."""
+    pieces: list[str] = []
+    position, comments, silent_ends = 0, True, True
+    while (found := _TAG.search(markup, position)) is not None:
+        pieces.append(markup[position : found.start()])
+        position = found.end()
+        if found[1]:
+            end = markup.find("-->", position) if comments else -1
+            comments = end >= 0
+            position = end + 3 if end >= 0 else position
+            continue
+        name = (found[3] or "").lower()
+        if name in _BLOCKS:
+            pieces.append("\n")
+        elif name in _SILENT and not found[2] and silent_ends:
+            closing = re.compile(rf"</{name}\b", re.IGNORECASE).search(markup, position)
+            silent_ends = closing is not None
+            position = closing.start() if closing else position
+    pieces.append(markup[position:])
+    lines = (_BLANKS.sub(" ", line).strip() for line in entities.unescape("".join(pieces)).split("\n"))
+    text = "\n".join(lines)
+    return re.sub(r"\n{3,}", "\n\n", text).strip("\n")

@@ -1,0 +1,1 @@
+"""The config files: their schema, loading with precise mistakes, secrets, passwords."""

@@ -1,0 +1,1 @@
+"""Mail on its way out: submitters against scripted and real servers, retry times, the deliver step."""

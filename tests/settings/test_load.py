@@ -1,0 +1,140 @@
+"""Loading a right config: what the values become, how files are laid over each other, what is expanded."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from gateway.resources import config_folder
+from gateway.settings.load import load
+from gateway.settings.model import MaildirDelivery, SmtpDelivery
+from tests.settings.folders import RIGHT, loaded, mistakes
+
+
+def test_the_shipped_example_is_right_and_says_nothing_odd() -> None:
+    shipped = load(config_folder())
+    assert shipped.warnings == ()
+    assert [path.name for path in shipped.files] == ["gateway.yaml", "agents.yaml"]
+    settings = shipped.settings
+    assert settings.queues[0].addresses == ("support@example.com",)
+    assert [agent.name for agent in settings.agents] == ["petra", "pavel"]
+    assert [(entry.protocol, entry.listen) for entry in settings.listeners] == [
+        ("smtp", "127.0.0.1:2525"),
+        ("lmtp", "127.0.0.1:2424"),
+    ]
+    assert settings.delivery.via == MaildirDelivery(type="maildir", path="mail")
+
+
+def test_a_text_stays_as_it_is_written(tmp_path: Path) -> None:
+    agents = "agents:\n"
+    written = ["NO", "12:30", "1.10", "0x1F", "2026-12-24", "1e3", "yes", "007"]
+    for at, name in enumerate(written):
+        agents += f"  - {{name: a{at}, display_name: {name}, address: a{at}@example.com}}\n"
+    settings = loaded(tmp_path, {"agents.yaml": agents}).settings
+    assert [agent.display_name for agent in settings.agents] == written
+
+
+@pytest.mark.parametrize(
+    ("written", "value"), [("true", True), ("false", False), ("yes", True), ("No", False), ("off", False)]
+)
+def test_yes_and_no_are_truths_where_a_truth_is_wanted(tmp_path: Path, written: str, value: bool) -> None:
+    config = RIGHT.replace("    addresses:", f"    acknowledge: {written}\n    addresses:")
+    assert loaded(tmp_path, {"gateway.yaml": config}).settings.queues[0].acknowledge is value
+
+
+def test_numbers_durations_and_sizes(tmp_path: Path) -> None:
+    config = (
+        RIGHT + "daemon: {workers: 3, lease: 1h 30m, tick: 500ms}\nparse: {text_octets: 2 MiB, headers: 99}\n"
+    )
+    settings = loaded(tmp_path, {"gateway.yaml": config}).settings
+    assert (settings.daemon.workers, settings.daemon.lease) == (3, timedelta(minutes=90))
+    assert settings.daemon.tick == timedelta(milliseconds=500)
+    assert (settings.parse.text_octets, settings.parse.headers) == (2 * 1024**2, 99)
+
+
+def test_an_empty_value_means_the_default(tmp_path: Path) -> None:
+    config = RIGHT + "mailboxes:\n  # all commented out\nlisteners: ~\ndatabase:\n  url:\n"
+    settings = loaded(tmp_path, {"gateway.yaml": config}).settings
+    assert (settings.mailboxes, settings.listeners) == ((), ())
+    assert settings.database.url == "sqlite:ticketgate.db"
+
+
+def test_additions_are_laid_over_in_the_order_of_names(tmp_path: Path) -> None:
+    files = {
+        "conf.d/20-late.yaml": "desk: {name: Late}\nqueues:\n  - {name: support, signature: Late}\n",
+        "conf.d/10-early.yaml": "desk: {name: Early, timezone: Europe/Prague}\n"
+        "queues:\n  - {name: support, signature: Early, addresses: [help@example.com]}\n"
+        "  - {name: sales, addresses: [sales@example.com]}\n",
+    }
+    result = loaded(tmp_path, files)
+    desk = result.settings.desk
+    assert (desk.name, desk.timezone, desk.address) == ("Late", "Europe/Prague", "desk@example.com")
+    support, sales = result.settings.queues
+    assert (support.signature, support.addresses) == ("Late", ("help@example.com",))
+    assert sales.name == "sales"
+    names = [path.relative_to(tmp_path).as_posix() for path in result.files]
+    assert names == ["gateway.yaml", "agents.yaml", "conf.d/10-early.yaml", "conf.d/20-late.yaml"]
+
+
+def test_another_kind_of_section_replaces_the_earlier_one_whole(tmp_path: Path) -> None:
+    config = RIGHT.replace(
+        "via: {type: maildir}", "via: {type: smtp, host: a, user: u, password: {env: EARLY}}"
+    )
+    addition = "delivery: {via: {type: maildir, path: out}}\n"
+    assert loaded(tmp_path, {"gateway.yaml": config, "conf.d/a.yaml": addition}).settings.delivery.via == (
+        MaildirDelivery(type="maildir", path="out")
+    )
+    addition = "delivery: {via: {password: {file: late}}}\n"
+    via = loaded(tmp_path, {"gateway.yaml": config, "conf.d/a.yaml": addition}).settings.delivery.via
+    assert isinstance(via, SmtpDelivery)
+    assert via.password is not None
+    assert (via.password.env, via.password.file) == (None, "late")
+
+
+def test_a_mistake_in_an_addition_is_told_at_its_place_there(tmp_path: Path) -> None:
+    additions = {"conf.d/a.yaml": "queues:\n  - name: support\n    acknowledge: perhaps\n"}
+    assert mistakes(tmp_path, additions) == [
+        "conf.d/a.yaml:3:18: queues.0.acknowledge: is the text 'perhaps', must be true or false"
+    ]
+
+
+def test_variables_are_expanded_in_values_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WHO", "Anna: [x] ${HOME}")
+    config = RIGHT.replace("desk:\n", 'desk:\n  name: The "${WHO}"\n')
+    config = config.replace(
+        "    addresses:", "    signature: '${WHO}'\n    display_name: \"${WHO}!\"\n    addresses:"
+    )
+    settings = loaded(tmp_path, {"gateway.yaml": config}).settings
+    assert settings.desk.name == 'The "Anna: [x] ${HOME}"'
+    assert settings.queues[0].display_name == "Anna: [x] ${HOME}!"
+    assert settings.queues[0].signature == "${WHO}"
+
+
+def test_anchors_and_merge_keys_work(tmp_path: Path) -> None:
+    config = RIGHT + (
+        "mailboxes:\n"
+        "  - &base {name: one, host: h, user: u, password: {env: P}, tls: {mode: starttls}}\n"
+        "  - {<<: *base, name: two, idle: false}\n"
+    )
+    one, two = loaded(tmp_path, {"gateway.yaml": config}).settings.mailboxes
+    assert (one.tls, one.idle, two.tls, two.idle, two.name) == (two.tls, True, one.tls, False, "two")
+
+
+def test_files_of_later_versions_and_strangers_are_told_and_left_alone(tmp_path: Path) -> None:
+    told = loaded(
+        tmp_path, {"sla.yaml": "policies: [", "agent.yaml": "agents: []", "conf.d/x.yml": ""}
+    ).warnings
+    assert [str(warning) for warning in told] == [
+        "agent.yaml:1:1: the file is not read, did you mean agents.yaml?",
+        "conf.d/x.yml:1:1: the file is not read, additions stand in conf.d/*.yaml",
+        "sla.yaml:1:1: this version does not read the file yet",
+    ]
+
+
+def test_a_later_mistake_can_be_told_at_its_place(tmp_path: Path) -> None:
+    result = loaded(tmp_path)
+    told = result.mistake(("delivery", "via", "path"), "cannot be written")
+    assert str(told) == "gateway.yaml:9:3: delivery.via.path: cannot be written"
+    assert str(result.mistake(("desk", "address"), "bounces")) == "gateway.yaml:2:12: desk.address: bounces"
