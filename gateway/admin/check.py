@@ -195,8 +195,7 @@ def _templates(loaded: Loaded) -> Iterator[str]:
         return
     from gateway.notices.render import check_templates
 
-    for told in check_templates(folder):
-        yield f"templates/{told}"
+    yield from check_templates(folder)
 
 
 def _unreadable(path: Path) -> str | None:

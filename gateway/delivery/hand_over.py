@@ -179,7 +179,7 @@ class WireSubmitter(ABC):
         return Receipt("uncertain", str(reply), "4.5.0")
 
     def _send_block(self, wire: Wire, block: bytearray) -> Receipt | None:
-        """Write a part of the mail. A receipt where it broke off: the mail's end is not on the wire."""
+        """Write a part of the mail. A receipt where it broke off: its end is not on the wire."""
         try:
             wire.send(block)
         except smtplib.SMTPException as error:

@@ -5,7 +5,8 @@ connection and belong to one thread. Mails up to `ALONE` octets are fetched in b
 piece into a temporary file, so memory stays bounded. \\Seen is never set by reading.
 
 A message that the server refuses to give is left out of what `fetch` yields; the others still come. Raises
-`SourceRefused` where the connection is still good, else `SourceTrouble`.
+`SourceRefused` where the connection is still good, else `SourceTrouble`; `StoreTrouble` where our own disk
+takes no large mail.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from gateway.intake.imap_settle import Settler
 from gateway.intake.trouble import SourceRefused
 from gateway.ports import Clock, Listed, Raw
 from gateway.settings.model import Mailbox
+from gateway.store.errors import StoreTrouble
 from gateway.store.spool import BytesRaw
 
 log = structlog.get_logger("intake.imap")
@@ -210,6 +212,10 @@ class ImapSource:
         raw = FileRaw(self._connection.temp_dir)
         try:
             whole = self._pieces(uid, raw)
+        except OSError as error:
+            # Not the server's doing (that is told as SourceTrouble): our disk does not take the mail.
+            raw.close()
+            raise StoreTrouble(f"no room for a large mail: {error.strerror}") from error
         except BaseException:
             raw.close()
             raise

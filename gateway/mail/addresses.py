@@ -172,7 +172,7 @@ def _bare(tokens: list[Token]) -> list[Address]:
     others = [
         (kind, text)
         for index, word in enumerate(joined)
-        if index != place
+        if word and index != place
         for kind, text in [*word, ("space", " ")]
     ]
     comments = [token for token in tokens if token[0] == "comment"]

@@ -237,7 +237,7 @@ def _fallback(raw: bytes, limits: ParseLimits) -> Message:
     """The least that can be told of a mail: its headers and its raw text."""
     structure = walk(raw, header_octets=limits.header_octets, headers=limits.headers, depth=0, parts=1)
     root = structure.root
-    fields = [(name, safe(unfold(value).decode("latin-1"))) for name, value in root.fields]
+    fields = [(name, clean(safe(unfold(value).decode("latin-1")))) for name, value in root.fields]
     first = dict(reversed(fields))
     text = safe(raw[root.body : root.body + limits.text_octets].decode("utf-8", "replace"))
     text = text.replace("\r\n", "\n").replace("\r", "\n")

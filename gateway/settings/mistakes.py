@@ -32,9 +32,11 @@ class Mistake:
         return cls(mark.file, mark.line, mark.column, key, wrong, right)
 
     def __str__(self) -> str:
-        place = f"{self.file}:{self.line}:{self.column}: "
         key = f"{self.key}: " if self.key else ""
-        return place + key + ", ".join(part for part in (self.wrong, self.right) if part)
+        told = key + ", ".join(part for part in (self.wrong, self.right) if part)
+        # A quoted key may hold line ends and escape sequences.
+        printable = "".join(letter if letter.isprintable() else " " for letter in told)
+        return f"{self.file}:{self.line}:{self.column}: {printable}"
 
 
 class ConfigMistakes(Exception):

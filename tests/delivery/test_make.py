@@ -73,6 +73,7 @@ def test_the_password_is_read_when_it_is_needed_and_then_told_to_nobody_else(tmp
     with ScriptedServer(hang_up, talk) as server:
         submitter = make(
             tmp_path,
+            type="smtp",
             host="127.0.0.1",
             port=server.port,
             tls={"mode": "none"},
@@ -99,7 +100,7 @@ def test_trying_out_tells_why_it_does_not_work(tmp_path: Path) -> None:
         peer.say("221 bye")
 
     with ScriptedServer(works, lambda peer: peer.say("554 5.7.1 no")) as server:
-        submitter = make(tmp_path, host="127.0.0.1", port=server.port, tls={"mode": "none"})
+        submitter = make(tmp_path, type="smtp", host="127.0.0.1", port=server.port, tls={"mode": "none"})
         assert isinstance(submitter, SmtpSubmitter)
         assert submitter.try_out() is None
         assert submitter.try_out() == f"127.0.0.1:{server.port}: greeting: 554 5.7.1 no"

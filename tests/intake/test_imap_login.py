@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 import ssl
+from base64 import b64encode
 from pathlib import Path
 from typing import Any
 
@@ -129,6 +131,21 @@ def test_a_token_that_is_refused_twice_is_told_without_it() -> None:
     with ImapServer() as server, pytest.raises(LoginRefused) as caught:
         log_in(server, auth="xoauth2", tokens=tokens)
     assert "stale" not in caught.value.public
+
+
+@pytest.mark.parametrize("auth", ["login", "plain", "xoauth2"])
+def test_no_secret_is_logged_at_any_level(auth: str, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG)
+    with ImapServer() as server:
+        server.tokens = {"s3same"}
+        log_in(server, "s3same", Tokens("s3same"), auth=auth)
+    assert "CAPABILITY" in caplog.text
+    assert "s3same" not in caplog.text
+    encoded = (b64encode(f"{start}s3same{end}".encode()).decode() for start, end in SECRETS)
+    assert not any(text in caplog.text for text in encoded)
+
+
+SECRETS = [("\0desk\0", ""), ("user=desk\1auth=Bearer ", "\1\1")]
 
 
 def test_a_server_that_wants_to_know_who_we_are_is_told() -> None:

@@ -18,6 +18,7 @@ from gateway.intake.imap_source import ImapSource, connect
 from gateway.intake.trouble import SourceRefused
 from gateway.ports import SourceTrouble
 from gateway.runtime import SystemClock
+from gateway.store.errors import StoreTrouble
 from tests.intake.imap_server import ImapServer, Session, Stored
 from tests.intake.imap_tools import Memory, a_mail, a_mailbox, a_round
 
@@ -224,6 +225,61 @@ def test_a_server_error_for_one_message_does_not_block_the_others() -> None:
         store = take(server)
         assert store.uids() == [1, 3, 4, 5]
         assert "not_given tries=1" in store.states["desk", "INBOX"].left[2]
+
+
+def test_a_full_disk_is_our_trouble_and_not_the_servers(tmp_path: Path) -> None:
+    with ImapServer() as server:
+        server.add(b"z" * 2_000_000)
+        mailbox = a_mailbox(host="127.0.0.1", port=server.port, tls={"mode": "none"})
+        sources = connect(
+            mailbox, PASSWORD, config_dir=tmp_path, clock=SystemClock(), temp_dir=tmp_path / "gone"
+        )
+        store = Memory()
+        with pytest.raises(StoreTrouble, match="no room"):
+            a_round(sources["INBOX"], store)
+        sources["INBOX"].close()
+        assert store.states["desk", "INBOX"].last_uid == 0
+
+
+FLAVOURS = {
+    "plain": "IMAP4rev1",
+    "gmail": "IMAP4rev1 UNSELECT IDLE NAMESPACE QUOTA ID XLIST CHILDREN X-GM-EXT-1 ENABLE CONDSTORE ESEARCH",
+    "exchange": "IMAP4 IMAP4rev1 AUTH=XOAUTH2 SASL-IR UIDPLUS MOVE ID UNSELECT IDLE NAMESPACE LITERAL+",
+    "courier": "IMAP4rev1 UIDPLUS CHILDREN NAMESPACE THREAD=REFERENCES SORT QUOTA IDLE",
+    "dovecot": "IMAP4rev1 SASL-IR LITERAL+ ENABLE IDLE SORT MULTIAPPEND UNSELECT NAMESPACE UIDPLUS MOVE",
+}
+
+
+@pytest.mark.parametrize("after", ["seen", "leave", "delete", "move:Done/2026"])
+@pytest.mark.parametrize("flavour", FLAVOURS)
+def test_flavours(flavour: str, after: str) -> None:
+    def chatty(session: Session, _tag: str, _arguments: str) -> bool:
+        session.say("* 3 EXISTS", "* 0 RECENT", r"* 2 FETCH (FLAGS (\Seen) MODSEQ (5))", "* OK [UNSEEN 2] x")
+        return False
+
+    with ImapServer(capabilities=FLAVOURS[flavour]) as server:
+        if flavour == "courier":
+            server.prefix, server.delimiter = "INBOX.", "."
+        if flavour == "exchange":
+            server.told_size = lambda size: size + 300
+            server.on = dict.fromkeys(("UID FETCH", "UID STORE", "UID MOVE", "NOOP", "LIST"), chatty)
+        server.add(a_mail(1), a_mail(2).ljust(1_200_000, b"z"), a_mail(3))
+        store = take(server, after=after)
+        assert [len(body) for body in store.bodies.values()] == [113, 1_200_000, 113]
+        assert store.settled_keys == set(store.taken)
+        inbox = server.folders["INBOX"]
+        removed = "UIDPLUS" in server.capabilities or (after[:4] == "move" and "MOVE" in server.capabilities)
+        if after in ("seen", "leave"):
+            assert [mail.flags for mail in inbox.values()] == [{r"\Seen"} if after == "seen" else set()] * 3
+        elif removed:
+            assert inbox == {}
+        else:
+            assert [mail.flags for mail in inbox.values()] == [{r"\Deleted"}] * 3
+        if after[:4] == "move":
+            (target,) = (mails for name, mails in server.folders.items() if "Done" in name)
+            assert len(target) == 3
+        assert server.bare_expunges == 0
+        assert take(server, store, after=after).uids() == [1, 2, 3]
 
 
 def test_an_empty_mail_is_a_mail() -> None:

@@ -1,0 +1,104 @@
+"""The MIME walker sees what the standard library's feed parser sees, on good and on damaged mail."""
+
+from __future__ import annotations
+
+import email
+import email.message
+import re
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gateway.mail.structure import Structure, walk
+from tests.mail.mails import MIXED, SELF_WRITTEN, corpus, mutations
+
+Leaf = tuple[str, bytes | None]
+
+
+def _walk(raw: bytes) -> Structure:
+    return walk(raw, header_octets=10**8, headers=10**6, depth=100, parts=10**6)
+
+
+def _ours(raw: bytes) -> list[Leaf]:
+    return [_leaf(leaf.content_type, raw[leaf.body : leaf.stop]) for leaf in _walk(raw).root.leaves()]
+
+
+def _theirs(message: email.message.Message) -> list[Leaf]:
+    content_type = message.get_content_type()
+    if message.is_multipart() and not content_type.startswith("message/"):
+        return [leaf for part in message.get_payload() for leaf in _theirs(part)]  # type: ignore[misc, arg-type]
+    payload = message._payload if isinstance(message._payload, str) else ""  # type: ignore[attr-defined]
+    return [_leaf(content_type, payload.encode("ascii", "surrogateescape"))]
+
+
+def _leaf(content_type: str, octets: bytes) -> Leaf:
+    """Attached mails are kept whole by one and opened by the other, and a multipart without parts
+    keeps its last line end in one of them: these are not compared."""
+    if content_type.startswith(("message/", "multipart/")):
+        return content_type, None
+    return content_type, octets
+
+
+def _tolerant_only(raw: bytes) -> bool:
+    """Whether a field is in a form that only our walker reads: parameters without semicolons, a blank before
+    the colon, types without a subtype, boundaries in <>."""
+    return bool(
+        re.search(rb"(?i)content-type:[ \t]*+[^\s;]++(?:[ \t]|[\r\n]++[ \t])++[^\s;]", raw)
+        or re.search(rb"(?m)^[!-9;-~]+[ \t]+:", raw)
+        or re.search(rb"(?i)content-type:\s*+(?![\w.+-]++/[\w.+-]++\s*+(?:;|[\r\n]|$))", raw)
+        or re.search(rb"(?i)boundary\s*+=(?!(?:\"[^\"\\<>\r\n]*\"|[^\s\"<>;()\\]++)[ \t]*+(?:;|[\r\n]++(?=\S|$|\r|\n)))", raw)
+        or re.search(rb"(?i)boundary\*", raw)
+    )
+
+
+def _agree(raw: bytes) -> bool:
+    return _ours(raw) == _theirs(email.message_from_bytes(raw))
+
+
+@pytest.mark.parametrize("raw", SELF_WRITTEN)
+def test_self_written_mails(raw: bytes) -> None:
+    assert _agree(raw)
+
+
+def test_the_corpora() -> None:
+    mails = corpus(most=1000, largest=200_000)
+    if not mails:
+        pytest.skip("the corpora are not here")
+    different = [raw for raw in mails if not _agree(raw)]
+    assert all(map(_tolerant_only, different))
+    assert len(different) < 0.01 * len(mails)
+
+
+def test_damaged_mails() -> None:
+    mails = [raw for raw in [*SELF_WRITTEN, *corpus(largest=8000)] if b"ultipart" in raw]
+    different = [raw for raw in mutations(7, 1500, mails) if not _agree(raw)]
+    assert all(map(_tolerant_only, different))
+    assert len(different) < 0.1 * 1500
+
+
+_line = st.sampled_from(
+    [b"--a", b"--a--", b"--b", b"--b--", b"--a ", b"x", b"", b"Content-Type: multipart/mixed; boundary=b",
+     b"Content-Type: multipart/digest; boundary=\"b\"", b"Content-Type: multipart/mixed; boundary=a", b"--ab",
+     b"Content-Type: text/plain", b" ; x=y", b"--", b"a: b", b"From x"]
+)  # fmt: skip
+
+
+@given(st.lists(_line, max_size=30), st.sampled_from([b"\n", b"\r\n", b"\r"]))
+def test_any_order_of_delimiters_and_headers(lines: list[bytes], end: bytes) -> None:
+    raw = b"Content-Type: multipart/mixed; boundary=a" + end + end + end.join(lines)
+    assert _agree(raw)
+
+
+def test_part_numbers_are_those_of_imap() -> None:
+    assert [leaf.number for leaf in _walk(MIXED).root.leaves()] == ["1.1", "1.2.1", "1.2.2", "2", "3"]
+    assert _walk(b"Subject: x\n\nbody").root.number == "1"
+
+
+def test_too_many_parts_are_one_part() -> None:
+    raw = b"Content-Type: multipart/mixed; boundary=b\n\n" + b"--b\n\nx\n" * 100
+    found = walk(raw, header_octets=1000, headers=100, depth=10, parts=11)
+    leaves = list(found.root.leaves())
+    assert len(leaves) == 10
+    assert "too-many-parts" in found.defects
+    assert leaves[-1].stop == len(raw.rstrip())
