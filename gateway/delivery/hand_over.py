@@ -197,7 +197,7 @@ class WireSubmitter(ABC):
             self._wire = None
 
     def try_out(self) -> str | None:
-        """Connect, with TLS and login, and hang up. None where that works, or why not, in words for admins."""
+        """Connect, with TLS and login, and hang up. None where that works, or why not, for admins."""
         self.close()
         try:
             self._wire = self._connect(_BUDGET * self._timeout_s)

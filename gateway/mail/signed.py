@@ -42,7 +42,8 @@ class Signed:
 
 
 def _base32(digest: bytes, length: int) -> str:
-    return base64.b32encode(digest).decode("ascii").lower()[:length]
+    octets = -(-length // 8) * 5
+    return base64.b32encode(digest[:octets]).decode("ascii").lower()[:length]
 
 
 class Signer:

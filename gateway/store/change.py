@@ -47,7 +47,9 @@ class Change:
         """Take the mail of `row`, understood in `work`, through the rest of the pipeline, in one
         transaction."""
         assert work.clues is not None
-        with self._db.write():
+        # not durable by itself: nobody outside hears of it before the durable commit of Outbox.lease, and
+        # the mail itself is safe since T1
+        with self._db.write(durable=False):
             self._spool.claim(row, owner)
             done = conclude(work, self._facts.read(work.clues, work.now))
             decision = done.decision

@@ -115,7 +115,9 @@ class Outbox:
         return outbox_id
 
     def lease(self, owner: str, now: datetime, until: datetime, limit: int) -> list[Outgoing]:
-        """Take up to `limit` mails that are due, oldest first, for `owner` until `until`."""
+        """Take up to `limit` mails that are due, oldest first, for `owner` until `until`. Its commit is durable,
+        and with it those of the changes that wrote the mails: nothing is sent that a power failure could
+        undo."""
         at = to_ms(now)
         with self._db.read():
             if not self._db.sql(_DUE, (at, at, at, at, 1)).fetchone():
@@ -171,8 +173,9 @@ class Outbox:
             raise LeaseLost(f"outbox {outbox_id}")
 
     def sent(self, outbox_id: int, owner: str, at: datetime, reply: str) -> None:
-        """The peer took the mail."""
-        with self._db.write():
+        """The peer took the mail. Not durable: after a power failure it may be sent once more, with the same
+        octets."""
+        with self._db.write(durable=False):
             self._record(
                 outbox_id, owner, "state = 'sent', done_at = ?, reply = ?", (to_ms(at), reply[:1000])
             )

@@ -150,7 +150,7 @@ class Spool:
         with self._db.read():
             if not self._db.sql(_DUE, (now, now, 1)).fetchone():
                 return []
-        with self._db.write():
+        with self._db.write(durable=False):
             locked = "" if self._db.is_sqlite else " FOR UPDATE SKIP LOCKED"
             due = self._db.sql(_DUE + locked, (now, now, limit)).fetchall()
             fresh = list(itertools.takewhile(lambda row: row[1] == 0, due))

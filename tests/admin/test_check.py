@@ -109,7 +109,8 @@ def test_the_admins_templates_are_rendered(tmp_path: Path, capsys: pytest.Captur
     folder = folder_with(tmp_path, {"templates/acknowledgement.txt.j2": "Hello,\n{{ nonsense }}\n"})
     code, _, err = check(folder, capsys)
     assert code == os.EX_CONFIG
-    assert err[0].startswith(f"{folder}/templates/acknowledgement.txt.j2:2: ")
+    assert "acknowledgement.txt.j2" in err[0]
+    assert "'nonsense' is undefined" in err[0]
     assert len(err) == 2
 
 

@@ -37,7 +37,10 @@ def test_an_installed_wheel_checks_its_own_example(tmp_path: Path) -> None:
         shutil.copytree(REPO / name, package / "_shipped" / name)
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()
-    code = f"import sys; sys.path.insert(0, {str(package.parent)!r}); from gateway.admin.main import main; sys.exit(main(['check']))"
+    code = (
+        f"import sys; sys.path.insert(0, {str(package.parent)!r});"
+        "from gateway.admin.main import main; sys.exit(main(['check']))"
+    )
     result = subprocess.run(
         [sys.executable, "-c", code],
         cwd=elsewhere,

@@ -16,6 +16,9 @@ from gateway.delivery.sendmail_submitter import SendmailSubmitter
 from gateway.runtime import SystemClock
 from gateway.settings.model import SendmailDelivery
 from tests.delivery.scripted import MAIL, make_delivery
+from tests.peers.dovecot import Dovecot
+from tests.peers.postfix import Postfix
+from tests.peers.process import find_program, wait_until
 
 MakeSubmitter = Callable[..., SendmailSubmitter]
 BIG = b"Subject: big\r\n\r\n" + (b"x" * 76 + b"\r\n") * 20_000
@@ -141,6 +144,23 @@ def test_a_program_that_is_not_there_is_trouble_for_all(tmp_path: Path) -> None:
     assert isinstance(receipt, PeerTrouble)
     assert receipt.stops
     assert "No such file" in receipt.reply
+
+
+def test_postfix_takes_it(postfix: Postfix, dovecot: Dovecot) -> None:
+    """Its -f takes <> for the null reverse path, and -i keeps it from ending at a lone dot."""
+    box = dovecot.user()
+    program = find_program("Postfix", "/usr/sbin/sendmail")
+    via = SendmailDelivery(type="sendmail", command=(program, "-C", str(postfix._config), "-i"))
+
+    receipt = SendmailSubmitter(via, SystemClock()).submit(
+        make_delivery(reverse_path="", forward_path=box.address)
+    )
+
+    assert receipt.outcome == "sent"
+    wait_until("mail in the mailbox", lambda: bool(box.mails()))
+    (mail,) = box.mails()
+    assert mail.startswith(b"Return-Path: <>\n")
+    assert mail.endswith(MAIL.replace(b"\r\n", b"\n").partition(b"\n\n")[2])
 
 
 def test_a_path_with_a_line_end_is_refused(running: MakeSubmitter, tmp_path: Path) -> None:
