@@ -21,9 +21,9 @@ from gateway.notices.plan import plan
 from gateway.notices.render import Renderer
 from gateway.notices.values import Notice, OutgoingMail
 from gateway.ports import Ids
+from gateway.screen.directory import Directory
 from gateway.screen.table import screen
 from gateway.screen.values import Envelope, Mail, Screening
-from gateway.settings.directory import Directory
 from gateway.settings.model import Settings
 from gateway.tickets.clues import clues
 from gateway.tickets.decide import decide

@@ -207,7 +207,7 @@ def _verifier(loaded: Loaded, state_dir: Path, ids: Ids) -> Callable[[str], str 
     def verify_signed(address: str) -> str | None:
         from gateway.daemon.house import signing_keys
         from gateway.mail.signed import Signer
-        from gateway.settings.directory import Directory
+        from gateway.screen.directory import Directory
 
         settings = loaded.settings
         keys = signing_keys(settings, loaded.folder, state_dir, ids)

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from gateway.settings.mistakes import Mistake
     from gateway.settings.model import Model, Secret, Settings
 
+_SIGNING_KEY_OCTETS = 16
+
 
 def check(
     config: ConfigOption = None,
@@ -63,7 +65,7 @@ def check(
     well = True
     for name, trouble in connections(loaded):
         well = well and trouble is None
-        print(f"{name}: {trouble or 'logged in'}", file=sys.stderr if trouble else sys.stdout)
+        print(f"{name}: {trouble or 'works'}", file=sys.stderr if trouble else sys.stdout)
     return os.EX_OK if well else os.EX_UNAVAILABLE
 
 
@@ -141,9 +143,13 @@ def _secrets(loaded: Loaded) -> Iterator[Mistake]:
 
     for loc, secret in secrets_of(loaded.settings):
         try:
-            read_secret(secret, loaded.folder)
+            value = read_secret(secret, loaded.folder)
         except SecretTrouble as trouble:
             yield loaded.mistake(loc, trouble.public)
+            continue
+        if loc[0] == "signing" and len(value.encode()) < _SIGNING_KEY_OCTETS:
+            right = "make one: openssl rand -base64 32"
+            yield loaded.mistake(loc, f"the key is shorter than {_SIGNING_KEY_OCTETS} octets", right)
 
 
 def _tls_files(loaded: Loaded) -> Iterator[Mistake]:

@@ -12,7 +12,6 @@ from gateway.delivery.maildir_submitter import MaildirSubmitter
 from gateway.delivery.sendmail_submitter import SendmailSubmitter
 from gateway.delivery.smtp_submitter import SmtpSubmitter
 from gateway.ports import Clock, Ids, Submitter
-from gateway.runtime import SystemClock
 from gateway.settings.model import LmtpDelivery, SendmailDelivery, Settings, SmtpDelivery
 from gateway.settings.secrets import SecretTrouble, read_secret
 
@@ -20,12 +19,11 @@ _LONGEST_LOCAL_WRITE = timedelta(seconds=60)
 
 
 def make_submitter(
-    settings: Settings, config_folder: Path, state_dir: Path, ids: Ids, clock: Clock | None = None
+    settings: Settings, config_folder: Path, state_dir: Path, ids: Ids, clock: Clock
 ) -> Submitter:
     """A submitter of its own for one thread, as `settings.delivery.via` says. Nothing is connected or read
-    yet. `clock` measures waiting for real peers; the machine's own where None."""
+    yet. `clock` measures how long a peer takes."""
     via = settings.delivery.via
-    clock = clock or SystemClock()
     helo = settings.desk.domain
     if isinstance(via, SmtpDelivery):
         return SmtpSubmitter(via, config_folder, helo, _password_reader(via, config_folder), clock)

@@ -84,7 +84,7 @@ class Wire(smtplib.SMTP):
         """The next reply as (code, lines without code, joined by LF)."""
         limit_at = min(self._clock.monotonic() + self._timeout_s, self._until)
         lines = []
-        while True:
+        for _ in range(_MOST_LINES):
             line = self._read_line(limit_at)
             code = line[:3]
             if not (len(code) == 3 and code.isdigit() and line[3:4] in (b" ", b"-", b"")):

@@ -62,9 +62,11 @@ class Client(IMAPClient):  # type: ignore[misc]
     """
 
     def refresh_capabilities(self) -> frozenset[str]:
-        """What the server offers now; after LOGIN it is more than before (RFC 3501 section 6.1.1)."""
-        self._cached_capabilities = None
-        return frozenset(octets.decode("ascii", "replace").upper() for octets in self.capabilities())
+        """What the server offers now; after LOGIN it is more than before (RFC 3501 section 6.1.1). The
+        library believes the first list that it finds, which may be an old one."""
+        self._imap.untagged_responses.pop("CAPABILITY", None)
+        self._cached_capabilities = self._do_capabilites()
+        return frozenset(octets.decode("ascii", "replace").upper() for octets in self._cached_capabilities)
 
     def fetch_range(self, first: int, last: int | None, items: str) -> Mapping[int, Mapping[bytes, Any]]:
         """UID FETCH of `first`:`last` (None: `*`, which always names the newest message, even one below

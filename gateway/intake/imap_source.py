@@ -39,7 +39,8 @@ BATCH = 50
 BATCH_OCTETS = 8_000_000
 _WINDOW = 2000
 _RENEW_IDLE_S = 540.0
-_QUIET_WAKES = 20
+_HASTY_S = 5.0
+_HASTY_WAKES = 20
 
 
 def connect(
@@ -137,7 +138,8 @@ class ImapSource:
     def list_after(self, uid: int) -> Sequence[Listed]:
         """In a large folder only the lowest of them, but never none while there are some: call again from
         the highest one got."""
-        first = max(uid, 0) + 1
+        uid = max(uid, 0)
+        first = uid + 1
         width = _WINDOW
         windowed = self._messages > _WINDOW and self._uidnext is not None and self._uidnext > first
         while windowed and self._uidnext is not None and first + width < self._uidnext:
@@ -153,7 +155,7 @@ class ImapSource:
             found = [
                 Listed(uid, size, self._instant(entry.get(b"INTERNALDATE")))
                 for uid, entry in answer.items()
-                if uid > after and uid > 0 and (size := _number(entry.get(b"RFC822.SIZE"))) is not None
+                if uid > after and (size := _number(entry.get(b"RFC822.SIZE"))) is not None
             ]
         found.sort(key=lambda listed: listed.uid)
         self._sizes.update((listed.uid, listed.size) for listed in found)
@@ -257,26 +259,30 @@ class ImapSource:
         self._settler.settle(uids, self._name or self._folder)
 
     def wait(self, seconds: float) -> bool:
-        """IDLE in stretches of less than ten minutes. It returns early without IDLE, when `interrupted`, and
-        when the server keeps waking us for nothing: the caller waits out the rest elsewhere."""
+        """IDLE in stretches of less than ten minutes. Whatever wakes us, DONE and its reply show whether the
+        peer is alive: the library's `idle_check` cannot tell a dead one from silence. Returns early without
+        IDLE, when `interrupted`, and when the server keeps waking us for nothing; the caller waits out the
+        rest by itself."""
         connection = self._connection
+        clock = connection.clock
         if not self._client.has_capability("IDLE"):
             return False
         if connection.selected != self._folder:
             self.open()
-        end = connection.clock.monotonic() + seconds
-        for _wake in range(_QUIET_WAKES):
-            left = end - connection.clock.monotonic()
-            if left <= 0 or connection.interrupted():
+        end = clock.monotonic() + seconds
+        hasty = 0
+        while hasty < _HASTY_WAKES and not connection.interrupted():
+            begun = clock.monotonic()
+            if begun >= end:
                 return False
             with told_as(f"waiting for news of {self._folder}"):
                 early = self._client.idle()
-                woken = not early and self._client.readable(min(left, _RENEW_IDLE_S), connection.interrupted)
+                stretch_s = min(end - begun, _RENEW_IDLE_S)
+                woken = bool(early) or self._client.readable(stretch_s, connection.interrupted)
                 _text, answers = self._client.idle_done()
-                if _news([*early, *answers]):
-                    return True
-                if woken and not answers:
-                    self._client.noop()
+            if _news([*early, *answers]):
+                return True
+            hasty += woken and clock.monotonic() - begun < _HASTY_S
         return False
 
     def close(self) -> None:

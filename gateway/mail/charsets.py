@@ -118,18 +118,25 @@ def decode(octets: bytes, label: str | None, hint: str | None = None) -> Decoded
         return Decoded(text, "declared")
     if (text := _strictly(octets, "utf-8")) is not None:
         return Decoded(text, "assumed")
-    if codec and codec != "utf-8":
-        text = octets.decode(codec, "replace")
-        if text.count("�") * 20 <= len(text):
-            return Decoded(safe(text), "damaged")
-    elif codec == "utf-8" and label and (text := octets.decode("utf-8", "replace")):
-        lost = text.count("�")
-        if lost * 50 <= len(text) and lost < sum(not character.isascii() for character in text[:20000]) / 2:
-            return Decoded(safe(text), "damaged")
+    text = octets.decode(codec or "utf-8", "replace")
+    if _mostly_read(text, codec or "utf-8"):
+        return Decoded(safe(text), "damaged")
     for candidate in (codec_of(hint) if hint else None, guess(octets)):
         if candidate and (text := _strictly(octets, candidate)) is not None:
             return Decoded(text, "guessed")
     return Decoded(safe(octets.decode("cp1252", "replace")), "damaged")
+
+
+def _mostly_read(text: str, codec: str) -> bool:
+    """Whether a text with U+FFFD in it is better than a guess: little was lost, and for UTF-8, whose letters
+    prove themselves, more letters were read than lost."""
+    lost = text.count("�")
+    if lost == 1 and text.endswith("�"):
+        return True
+    if codec != "utf-8":
+        return lost * 20 <= len(text)
+    sample = text[:4000]
+    return lost * 20 <= len(text) and 2 * sample.count("�") < sum(not sign.isascii() for sign in sample)
 
 
 def guess(octets: bytes) -> str | None:

@@ -126,16 +126,16 @@ def header(name: str, value: str | datetime | Address | Sequence[Address] | Sequ
 
 
 def _body(subtype: str, text: str) -> bytes:
-    lines = re.sub(r"\r\n?", "\n", text.replace("\0", "")).encode("utf-8", "replace")
-    if not lines.endswith(b"\n"):
-        lines += b"\n"
-    encoded = binascii.b2a_qp(lines, istext=True).replace(b"\n", b"\r\n")
-    # a line that is only a dot, or that begins with "From ", is changed by some relays
-    encoded = re.sub(rb"(?m)^\.", b"=2E", encoded)
-    encoded = re.sub(rb"(?m)^From ", b"=46rom ", encoded)
-    return (
-        f"Content-Type: text/{subtype}; charset=utf-8\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\n"
-    ).encode("ascii") + encoded
+    if "\r" in text:
+        text = text.replace("\r\n", "\n").replace("\r", "\n")
+    octets = text.replace("\0", "").encode("utf-8", "replace")
+    if not octets.endswith(b"\n"):
+        octets += b"\n"
+    lines = b"\n" + binascii.b2a_qp(octets, istext=True)
+    # a line that begins with a dot or with "From " is changed by some relays
+    lines = lines.replace(b"\n.", b"\n=2E").replace(b"\nFrom ", b"\n=46rom ")
+    head = f"Content-Type: text/{subtype}; charset=utf-8\nContent-Transfer-Encoding: quoted-printable\n"
+    return (head.encode("ascii") + lines).replace(b"\n", b"\r\n")
 
 
 def _parameter(name: str, value: str) -> str:

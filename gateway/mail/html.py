@@ -140,7 +140,7 @@ def _mark_quotes(root: etree._Element) -> None:
         begin.text = BEGIN
         element.addprevious(begin)
         end = etree.Element("div")
-        end.text = END
+        end.text, end.tail, element.tail = END, element.tail, None
         element.addnext(end)
 
 

@@ -32,6 +32,7 @@ _RULE = re.compile(r"[ \t]*[-=_*]{2,}[ \t]*([^\s\-=_*].{0,80}?)[ \t]*[-=_*]{2,}:
 _LINE_RULE = re.compile(r"[ \t]*(?:_{5,}|-{5,}|={5,}|\*{5,}|—{3,}|─{3,})[ \t]*")
 _ADDRESS = re.compile(r"[^\s<>@\"]@[^\s<>@\"]")
 _INTRO_END = re.compile(r"(?:[:：]|-{2,})[\s*_>\"]*$")
+_CALENDAR = re.compile(r"(?:19|20)\d\d|\d{1,4}[-/.年]\s?\d{1,2}[-/.月]\s?\d{1,4}")
 _SHARED = re.compile(r"([^\n]{0,400}?[^\s-])--- ([^-\n][^\n]{0,400}[:：])\s*")
 _WORD = re.compile(r"[^\W\d_]+(?:\(\w+\))?")
 _MOST_LINES = 20000
@@ -195,8 +196,10 @@ def _intro_start(lines: list[_Line], shapes: list[str], last: int, *, before_quo
         if dated:
             first = at
             break
-    if dated and sum((dated, addressed, wrote, ends)) >= enough and (wrote or addressed or before_quote):
-        return first
+    if dated and sum((dated, addressed, wrote, ends)) >= enough:
+        calendar = before_quote or any(_CALENDAR.search(shape) for shape in shapes[first : last + 1])
+        if before_quote or (calendar and (wrote or addressed)):
+            return first
     return last if before_quote and wrote and ends else -1
 
 
@@ -265,8 +268,10 @@ def _assemble(lines: list[_Line], cut: int) -> tuple[str, str]:
 
 def _segment(segment: list[str], new: list[str], signature: list[str]) -> None:
     """Add one run of unquoted lines to the new text, its end perhaps to the signature."""
+    start = next((index for index, line in enumerate(segment) if line.strip()), len(segment))
     end = signature_start(segment)
-    if new and any(line.strip() for line in segment[:end]):
-        new.append("")
-    new.extend(segment[:end])
     signature.extend(segment[end:])
+    while end > start and not segment[end - 1].strip():
+        end -= 1
+    if end > start:
+        new.extend(["", *segment[start:end]] if new else segment[start:end])

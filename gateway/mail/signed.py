@@ -20,6 +20,7 @@ import hmac
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 
 from gateway.mail.message import address_key
 
@@ -53,12 +54,14 @@ class Signer:
         self._keys = dict(keys)
         self._current = current
         self._delimiter = delimiter
+        # one mail names its recipient five times
+        self._recipient = lru_cache(4096)(self._recipient_uncached)
 
     def _mac(self, key_id: str, *parts: str) -> str:
         text = "\0".join(parts).encode("utf-8", "surrogatepass")
         return _base32(hmac.digest(self._keys[key_id], text, hashlib.sha256), 16)
 
-    def _recipient(self, address: str, key_id: str) -> str:
+    def _recipient_uncached(self, address: str, key_id: str) -> str:
         text = b"recipient\0" + address_key(address).encode("utf-8", "surrogatepass")
         return _base32(hmac.digest(self._keys[key_id], text, hashlib.sha256), 6)
 

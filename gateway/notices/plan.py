@@ -11,8 +11,8 @@ from collections.abc import Iterable
 
 from gateway.mail.message import Address, Attachment
 from gateway.notices.values import Notice
+from gateway.screen.directory import Directory
 from gateway.screen.values import Mail, Screening
-from gateway.settings.directory import Directory
 from gateway.settings.model import Agent, Queue, Settings
 from gateway.tickets.values import Decision, NewEntry, TicketFacts, Triage
 
@@ -30,7 +30,7 @@ def plan(
     desk = Desk(mail.settings, mail.directory)
     ticket, entry = decision.ticket, decision.entry
     if decision.action == "hold":
-        return desk.held(mail, screening, decision)
+        return desk.held(mail, screening, decision) if decision.acknowledge else ()
     if decision.action == "report":
         return desk.trouble(decision)
     if ticket is None or entry is None:

@@ -7,9 +7,8 @@ from enum import StrEnum
 
 from gateway.mail.message import DeliveryReport, Message
 from gateway.mail.signed import Signer
-from gateway.settings.directory import Directory
+from gateway.screen.directory import Directory
 from gateway.settings.model import Settings
-
 
 ANY_AGENT = "*"
 """`Envelope.authenticated_as` where it is sure that an agent wrote, but not which (a mailbox only for

@@ -15,7 +15,8 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from gateway.settings.cross import Draft, Finding, Loc, findings
+from gateway.settings.cross import Finding, Loc, findings
+from gateway.settings.draft import Draft
 from gateway.settings.mistakes import ConfigMistakes, Mark, Mistake
 from gateway.settings.model import Settings
 from gateway.settings.tree import Section, locate, merge, plain, read_tree

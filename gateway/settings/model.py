@@ -85,7 +85,7 @@ class Desk(Model):
         str, StringConstraints(pattern=r"^[a-z]{2,3}$"), Says("a language code such as en")
     ] = "en"
     """Language of mails to customers while nothing better is known."""
-    timezone: str = "UTC"
+    timezone: Annotated[str, Says("an IANA name such as Europe/Prague")] = "UTC"
     """IANA name; local times in mails are in this zone."""
     admins: tuple[MailAddress, ...] = ()
     """Who is told what the daemon needs help with."""

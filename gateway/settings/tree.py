@@ -23,7 +23,9 @@ _VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 _SECRET_KEYS = {"file", "env", "credential"}
 _NULL, _MERGE = "tag:yaml.org,2002:null", "tag:yaml.org,2002:merge"
 _STANDARD_TAG = "tag:yaml.org,2002:"
+_MOST_DEPTH = 50
 _PLAIN_WORDS = (
+    (re.compile("maximum depth"), "lists and sections are nested too deeply", "close the brackets"),
     (re.compile(r"found character '\\t'"), "a tab stands where spaces belong", "indent with spaces"),
     (re.compile("undefined alias"), "an alias (*) names no anchor", "quote a value that begins with *"),
     (
@@ -175,8 +177,12 @@ def _compose(text: str) -> Any:
     from ruamel.yaml import YAML
     from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
+    yaml = YAML(typ="rt")
+    # An anchor that is given anew is right (YAML 1.2 section 7.1); the library would warn on standard error.
+    yaml.composer.warn_double_anchors = False
+    yaml.max_depth = _MOST_DEPTH
     try:
-        return YAML(typ="rt").compose(text)
+        return yaml.compose(text)
     except MarkedYAMLError as error:
         at = error.problem_mark or error.context_mark
         line, column = (at.line + 1, at.column + 1) if at else (1, 1)

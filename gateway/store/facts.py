@@ -47,7 +47,7 @@ class FactsReader:
             merged=merged,
             known_ids=known,
             duplicate_of=duplicate,
-            acknowledged_lately=self._acknowledged(clues.author_key, now),
+            acknowledged_lately=self._acknowledged(clues.answer_key, now),
             reported=reported,
         )
 
@@ -73,13 +73,13 @@ class FactsReader:
         ).fetchone()
         return (int(row[0]), int(row[1])) if row else None
 
-    def _acknowledged(self, author_key: str, now: datetime) -> int:
-        if not author_key:
+    def _acknowledged(self, answer_key: str, now: datetime) -> int:
+        if not answer_key:
             return 0
         row = self._db.sql(
             "SELECT count(*) FROM outbox WHERE recipient_key = ? AND created_at > ?"
             " AND kind IN ('acknowledgement', 'held')",
-            (author_key, to_ms(now - timedelta(hours=1))),
+            (answer_key, to_ms(now - timedelta(hours=1))),
         ).fetchone()
         return int(row[0])
 

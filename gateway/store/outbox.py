@@ -115,9 +115,9 @@ class Outbox:
         return outbox_id
 
     def lease(self, owner: str, now: datetime, until: datetime, limit: int) -> list[Outgoing]:
-        """Take up to `limit` mails that are due, oldest first, for `owner` until `until`. Its commit is durable,
-        and with it those of the changes that wrote the mails: nothing is sent that a power failure could
-        undo."""
+        """Take up to `limit` mails that are due, oldest first, for `owner` until `until`. Its commit is
+        durable, and with it those of the changes that wrote the mails: nothing is sent that a power failure
+        could undo."""
         at = to_ms(now)
         with self._db.read():
             if not self._db.sql(_DUE, (at, at, at, at, 1)).fetchone():

@@ -159,8 +159,7 @@ class Spool:
                 return []
             marks = ", ".join("?" * len(ids))
             self._db.sql(
-                "UPDATE spool SET lease_owner = ?, lease_until = ?, attempts = attempts + 1"
-                f" WHERE id IN ({marks})",
+                _TAKE.format(marks),
                 (owner, to_ms(until), *ids),
             )
             rows = self._db.sql(_LEASED.format(marks), ids).fetchall()

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import re
 
+from gateway.mail.message import address_key
 from gateway.mail.signed import Signer
 from gateway.screen.trust import signed_recipients, signed_references
 from gateway.screen.values import Mail, Screening
+from gateway.tickets.people import requester
 from gateway.tickets.values import Clues
 
 _TAG = re.compile(r"\[([A-Z][A-Z0-9]{0,15})-(\d{1,12})-([a-z])([a-z2-7]{4})\]", re.ASCII | re.IGNORECASE)
@@ -52,6 +54,12 @@ def queue_of(mail: Mail) -> str:
     return mail.directory.default_queue.name
 
 
+def _answer_key(mail: Mail) -> str:
+    author = mail.message.author
+    agent = mail.directory.agent_by_address(author.address) if author else None
+    return address_key(agent.address) if agent else requester(mail).key
+
+
 def clues(mail: Mail, screening: Screening, raw_sha256: str) -> Clues:
     """All that is to be looked up before the mail can be judged."""
     message = mail.message
@@ -71,11 +79,10 @@ def clues(mail: Mail, screening: Screening, raw_sha256: str) -> Clues:
         ]
         if original and (about := mail.signer.verify_message_id(original)) and about.ticket:
             numbers.append(about.ticket)
-    author = message.author
     return Clues(
         queue=queue_of(mail),
         dedup_key=dedup_key(mail, raw_sha256),
-        author_key=author.key if author else "",
+        answer_key=_answer_key(mail),
         tickets=tuple(dict.fromkeys(numbers)),
         message_ids=tuple(dict.fromkeys(foreign))[:_MOST_IDS],
         reported_message_ids=reported_ids,

@@ -7,6 +7,7 @@ applies in one transaction. Raises nothing of its own.
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from datetime import datetime
 
 from gateway.mail.message import Address
@@ -53,6 +54,23 @@ def decide(
     now: datetime,
 ) -> Decision:
     """The one way from what is known to what is done."""
+    decision = _decide(mail, screening, match, triage, clues, facts, now)
+    if decision.action == "hold":
+        # the warning to the agent is under the same budget as an acknowledgement
+        within = facts.acknowledged_lately < mail.settings.security.acknowledgements_per_hour
+        return replace(decision, acknowledge=within)
+    return decision
+
+
+def _decide(
+    mail: Mail,
+    screening: Screening,
+    match: Match,
+    triage: Triage,
+    clues: Clues,
+    facts: Facts,
+    now: datetime,
+) -> Decision:
     if screening.verdict is Verdict.DISCARD:
         return Decision("discard", "discarded: our own mail came back")
     if facts.duplicate_of is not None:

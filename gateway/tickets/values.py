@@ -69,12 +69,13 @@ class ReportedMail:
 @dataclass(frozen=True, slots=True)
 class Clues:
     """What a mail gives to look up in the store. `tickets`: numbers that it names by any signal;
-    `message_ids`: foreign ids that it refers to; `author_key`: folded From address, "" unknown;
+    `message_ids`: foreign ids that it refers to; `answer_key`: folded address that an automatic
+    answer would go to, "" unknown;
     `dedup_key` with `queue`: identity of the wire mail; `reported_*`: from a delivery report."""
 
     queue: str
     dedup_key: str
-    author_key: str
+    answer_key: str
     tickets: tuple[int, ...]
     message_ids: tuple[str, ...]
     reported_message_ids: tuple[str, ...] = ()
@@ -85,8 +86,8 @@ class Clues:
 class Facts:
     """What the store answers. `tickets` by number (merged ones are not in it: `merged` leads from their
     numbers to the target's); `known_ids`: foreign message id → ticket; `duplicate_of`: (ticket, entry) of the
-    same wire mail; `next_number`: of a new ticket; `acknowledged_lately`: acknowledgements to the author
-    within the last hour."""
+    same wire mail; `next_number`: of a new ticket; `acknowledged_lately`: automatic answers to
+    `answer_key` within the last hour."""
 
     next_number: int
     tickets: Mapping[int, TicketFacts] = field(default_factory=dict)
@@ -192,8 +193,8 @@ class NewEvent:
 @dataclass(frozen=True, slots=True)
 class Decision:
     """What a mail does. `action`: new_ticket, append, duplicate, report, hold, discard. `ticket` is as it
-    stands after the change; `state`, where not None, is its new state. `acknowledge`: the requester gets an
-    acknowledgement. `fan_out`: which notices follow (see gateway/notices/plan.py)."""
+    stands after the change; `state`, where not None, is its new state. `acknowledge`: whether the
+    sender is answered by an automatic mail (the budget allows it)."""
 
     action: str
     outcome: str

@@ -63,6 +63,7 @@ THINGS = """\
 signing:
   keys:
     - {id: a, secret: {env: NO_SUCH}}
+    - {id: b, secret: {env: SHORT}}
 mailboxes:
   - name: m
     host: h
@@ -83,7 +84,10 @@ delivery:
 """
 
 
-def test_what_the_config_names_is_looked_at(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_what_the_config_names_is_looked_at(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SHORT", "tr0ub4dor")
     folder = folder_with(
         tmp_path, {"conf.d/a.yaml": THINGS, "open": "tr0ub4dor", "nothing.pem": "no certificate"}
     )
@@ -93,11 +97,12 @@ def test_what_the_config_names_is_looked_at(tmp_path: Path, capsys: pytest.Captu
     assert "tr0ub4dor" not in str(err)
     expected = [
         "conf.d/a.yaml:3:15: signing.keys.0.secret: the environment variable NO_SUCH is not set",
-        f"conf.d/a.yaml:8:5: mailboxes.0.password: {folder}/open is open to everybody (mode 0644)",
-        f"conf.d/a.yaml:18:24: listeners.0.tls.certificate: {folder}/gone.pem cannot be read",
-        f"conf.d/a.yaml:9:20: mailboxes.0.tls.ca_file: {folder}/nothing.pem holds no certificates",
-        f"conf.d/a.yaml:14:69: mailboxes.1.oauth.refresh_token_file: there is no file {folder}/gone",
-        "conf.d/a.yaml:20:25: delivery.via.command: there is no program /no/such/sendmail",
+        "conf.d/a.yaml:4:15: signing.keys.1.secret: the key is shorter than 16 octets, make one: openssl",
+        f"conf.d/a.yaml:9:5: mailboxes.0.password: {folder}/open is open to everybody (mode 0644)",
+        f"conf.d/a.yaml:19:24: listeners.0.tls.certificate: {folder}/gone.pem cannot be read",
+        f"conf.d/a.yaml:10:20: mailboxes.0.tls.ca_file: {folder}/nothing.pem holds no certificates",
+        f"conf.d/a.yaml:15:69: mailboxes.1.oauth.refresh_token_file: there is no file {folder}/gone",
+        "conf.d/a.yaml:21:25: delivery.via.command: there is no program /no/such/sendmail",
         f"the config in {folder} cannot be used",
     ]
     assert len(err) == len(expected), err

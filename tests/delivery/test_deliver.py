@@ -1,4 +1,4 @@
-"""The deliver step on the real outbox: what is recorded, in which order, what the neighbour's trouble costs."""
+"""The deliver step on the real outbox: what is recorded, in which order, what trouble costs."""
 
 from __future__ import annotations
 

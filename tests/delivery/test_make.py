@@ -15,7 +15,7 @@ from gateway.delivery.replies import PeerTrouble
 from gateway.delivery.sendmail_submitter import SendmailSubmitter
 from gateway.delivery.smtp_submitter import SmtpSubmitter
 from gateway.ports import Submitter
-from gateway.runtime import SystemIds
+from gateway.runtime import SystemClock, SystemIds
 from gateway.settings.model import Settings
 from tests.delivery.scripted import Peer, ScriptedServer, make_delivery
 
@@ -31,7 +31,7 @@ def settings(**via: Any) -> Settings:
 
 
 def make(folder: Path, **via: Any) -> Submitter:
-    return make_submitter(settings(**via), folder / "config", folder / "state", SystemIds())
+    return make_submitter(settings(**via), folder / "config", folder / "state", SystemIds(), SystemClock())
 
 
 @pytest.mark.parametrize(

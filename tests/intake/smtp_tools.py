@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import socket
+import struct
 import threading
 import time
 from base64 import b64encode
@@ -239,6 +240,11 @@ class Client:
             return self.file.read(1) == b""
         except ConnectionError:
             return True
+
+    def reset(self) -> None:
+        """Leave without a word (RST)."""
+        self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        self.close()
 
     def close(self) -> None:
         self.file.close()

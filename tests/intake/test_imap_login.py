@@ -169,7 +169,7 @@ def test_capabilities_are_asked_for_again_after_the_login() -> None:
 
         def login(session: Session, tag: str, _arguments: str) -> bool:
             server.capabilities = "IMAP4rev1 MOVE"
-            session.say(f"{tag} OK welcome")
+            session.say("* CAPABILITY IMAP4rev1", f"{tag} OK welcome")
             return True
 
         server.on["LOGIN"] = login

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -81,6 +82,7 @@ def test_a_large_folder_is_listed_in_windows(monkeypatch: pytest.MonkeyPatch) ->
         listings = [line for line in server.commands("UID FETCH") if "RFC822.SIZE" in line]
         assert max(len(line) for line in listings) < 60
         assert "1:10 " in listings[0]
+        assert len(listings) < 30
 
 
 @pytest.mark.parametrize("junk", ["* 7 FETCH (UID -1 RFC822.SIZE 3)", "* 7 FETCH (UID 0 RFC822.SIZE 3)"])
@@ -551,6 +553,22 @@ def test_keepalives_are_no_news_and_cannot_spin_us() -> None:
         source.open()
         assert source.wait(60) is False
         assert sum(line.endswith(" IDLE") for line in server.lines) == 20
+
+
+def test_keepalives_now_and_then_do_not_end_idle(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(imap_source, "_HASTY_S", 0.0)
+    sent = itertools.count(1)
+
+    def idle(session: Session, tag: str, _arguments: str) -> bool:
+        session.say("+ idling", "* OK still here" if next(sent) < 40 else "* 7 EXISTS")
+        assert session.line() == "DONE"
+        session.say(f"{tag} OK done")
+        return True
+
+    with ImapServer() as server, source_on(server) as source:
+        server.on["IDLE"] = idle
+        source.open()
+        assert source.wait(60) is True
 
 
 def test_half_a_line_in_idle_is_waited_for() -> None:

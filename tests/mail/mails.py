@@ -153,9 +153,11 @@ Content-Type: text/html; charset=windows-1252
 SELF_WRITTEN = (PLAIN, MIXED, DSN, HTML, PLAIN.replace(b"\n", b"\r\n"), MIXED.replace(b"\n", b"\r\n"))
 
 _TOKENS = (
-    b"\0", b"\r", b"\n", b"\r\n", b"\n\n", b"--", b"--outer", b"--outer--", b"\n--inner\n", b"=?utf-8?q?=00?=",
-    b"=?x?b?", b"?=", b"\xff", b"\x1b$B", b"charset=\"utf-8\0\"", b"charset=utf-7", b"headers_json: x\n", b"<", b">",
-    b"\"", b"(", b";", b":", b"content-transfer-encoding: base64\n", b"Content-Type: multipart/mixed; boundary=z\n",
+    b"\0", b"\r", b"\n", b"\r\n", b"\n\n", b"--", b"--outer", b"--outer--", b"\n--inner\n",
+    b"=?utf-8?q?=00?=",
+    b"=?x?b?", b"?=", b"\xff", b"\x1b$B", b"charset=\"utf-8\0\"", b"charset=utf-7", b"headers_json: x\n",
+    b"<", b">", b"\"", b"(", b";", b":", b"content-transfer-encoding: base64\n",
+    b"Content-Type: multipart/mixed; boundary=z\n",
     b"=", b"+2AA-", b"\xed\xa0\x80", b"&#xD800;",
 )  # fmt: skip
 
@@ -165,7 +167,9 @@ def corpus(most: int = 400, largest: int = 40_000) -> list[bytes]:
     if not CORPORA.is_dir():
         return []
     files = sorted(path for end in ("eml", "msg") for path in CORPORA.rglob(f"*.{end}"))
-    return [path.read_bytes() for path in files[:: max(1, len(files) // most)] if path.stat().st_size < largest]
+    return [
+        path.read_bytes() for path in files[:: max(1, len(files) // most)] if path.stat().st_size < largest
+    ]
 
 
 def mutations(seed: int, count: int, mails: list[bytes]) -> Iterator[bytes]:
@@ -205,7 +209,9 @@ def read(raw: bytes) -> Message:
 
 def body_of(raw_body: bytes, *fields: bytes) -> Message:
     """A mail with the given further header fields and this body."""
-    return read(b"From: a@b.example\nSubject: s\n" + b"".join(field + b"\n" for field in fields) + b"\n" + raw_body)
+    return read(
+        b"From: a@b.example\nSubject: s\n" + b"".join(field + b"\n" for field in fields) + b"\n" + raw_body
+    )
 
 
 def assert_safe(message: Message) -> None:

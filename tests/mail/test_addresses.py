@@ -87,7 +87,11 @@ def test_any_text_is_taken(value: str) -> None:
 
 
 _atom = st.from_regex(r"[a-z0-9]{1,8}", fullmatch=True)
-_mailbox = st.builds(Address, st.from_regex(r"[A-Za-z ,.@<>]{0,20}", fullmatch=True), st.builds("{}@{}.example".format, _atom, _atom))
+_mailbox = st.builds(
+    Address,
+    st.from_regex(r"[A-Za-z ,.@<>]{0,20}", fullmatch=True),
+    st.builds("{}@{}.example".format, _atom, _atom),
+)
 
 
 @given(st.lists(_mailbox, max_size=5))

@@ -129,7 +129,10 @@ def test_nul_is_taken_out_everywhere() -> None:
 def test_quoted_printable_binaries_are_exact() -> None:
     octets = bytes(range(256))
     body = b"--b\n\nx\n--b\nContent-Type: application/x-bin\nContent-Transfer-Encoding: quoted-printable\n\n"
-    body += b"".join(b"=%02X" % octet + (b"=\r\n" if octet % 16 == 15 else b"") for octet in octets) + b"\n--b--\n"
+    body += (
+        b"".join(b"=%02X" % octet + (b"=\r\n" if octet % 16 == 15 else b"") for octet in octets)
+        + b"\n--b--\n"
+    )
     raw = b"Content-Type: multipart/mixed; boundary=b\n\n" + body
     assert b"".join(content(raw, read(raw).attachments[0])) == octets
 

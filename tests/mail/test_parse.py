@@ -126,7 +126,11 @@ def test_our_own_failure_still_gives_the_mail(monkeypatch: pytest.MonkeyPatch) -
 @pytest.mark.parametrize(
     ("fields", "body", "expected"),
     [
-        ([b"Content-Type: multipart/encrypted; protocol=\"application/pgp-encrypted\"; boundary=b"], b"", "pgp"),
+        (
+            [b'Content-Type: multipart/encrypted; protocol="application/pgp-encrypted"; boundary=b'],
+            b"",
+            "pgp",
+        ),
         ([b"Content-Type: application/pkcs7-mime; smime-type=enveloped-data; name=smime.p7m"], b"x", "smime"),
         ([], b"-----BEGIN PGP MESSAGE-----\n\nhQ\n-----END PGP MESSAGE-----\n", "pgp"),
         ([], b"hello", None),

@@ -13,6 +13,17 @@ from hypothesis import strategies as st
 from gateway.mail.structure import Structure, walk
 from tests.mail.mails import MIXED, SELF_WRITTEN, corpus, mutations
 
+_TOLERATED = (
+    re.compile(rb"content-type:[ \t]*+[^\s;]++(?:[ \t]|[\r\n]++[ \t])++[^\s;]", re.IGNORECASE),
+    re.compile(rb"^[!-9;-~]+[ \t]+:", re.MULTILINE),
+    re.compile(rb"content-type:\s*+(?![\w.+-]++/[\w.+-]++\s*+(?:;|[\r\n]|$))", re.IGNORECASE),
+    re.compile(
+        rb"boundary\s*+=(?!(?:\"[^\"\\<>\r\n]*\"|[^\s\"<>;()\\]++)[ \t]*+(?:;|[\r\n]++(?=\S|$|\r|\n)))",
+        re.IGNORECASE,
+    ),
+    re.compile(rb"boundary\*", re.IGNORECASE),
+)
+
 Leaf = tuple[str, bytes | None]
 
 
@@ -43,17 +54,17 @@ def _leaf(content_type: str, octets: bytes) -> Leaf:
 def _tolerant_only(raw: bytes) -> bool:
     """Whether a field is in a form that only our walker reads: parameters without semicolons, a blank before
     the colon, types without a subtype, boundaries in <>."""
-    return bool(
-        re.search(rb"(?i)content-type:[ \t]*+[^\s;]++(?:[ \t]|[\r\n]++[ \t])++[^\s;]", raw)
-        or re.search(rb"(?m)^[!-9;-~]+[ \t]+:", raw)
-        or re.search(rb"(?i)content-type:\s*+(?![\w.+-]++/[\w.+-]++\s*+(?:;|[\r\n]|$))", raw)
-        or re.search(rb"(?i)boundary\s*+=(?!(?:\"[^\"\\<>\r\n]*\"|[^\s\"<>;()\\]++)[ \t]*+(?:;|[\r\n]++(?=\S|$|\r|\n)))", raw)
-        or re.search(rb"(?i)boundary\*", raw)
-    )
+    return any(form.search(raw) for form in _TOLERATED)
 
 
-def _agree(raw: bytes) -> bool:
-    return _ours(raw) == _theirs(email.message_from_bytes(raw))
+def _agree(raw: bytes, *, last_line_end: bool = True) -> bool:
+    """Whether both see the same leaves; without `last_line_end` a line end more or less is no matter."""
+    ours, theirs = _ours(raw), _theirs(email.message_from_bytes(raw))
+    if not last_line_end:
+        ours, theirs = (
+            [(kind, octets and octets.rstrip()) for kind, octets in all_] for all_ in (ours, theirs)
+        )
+    return ours == theirs
 
 
 @pytest.mark.parametrize("raw", SELF_WRITTEN)
@@ -72,7 +83,7 @@ def test_the_corpora() -> None:
 
 def test_damaged_mails() -> None:
     mails = [raw for raw in [*SELF_WRITTEN, *corpus(largest=8000)] if b"ultipart" in raw]
-    different = [raw for raw in mutations(7, 1500, mails) if not _agree(raw)]
+    different = [raw for raw in mutations(7, 1500, mails) if not _agree(raw, last_line_end=False)]
     assert all(map(_tolerant_only, different))
     assert len(different) < 0.1 * 1500
 

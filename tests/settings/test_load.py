@@ -138,3 +138,9 @@ def test_a_later_mistake_can_be_told_at_its_place(tmp_path: Path) -> None:
     told = result.mistake(("delivery", "via", "path"), "cannot be written")
     assert str(told) == "gateway.yaml:9:3: delivery.via.path: cannot be written"
     assert str(result.mistake(("desk", "address"), "bounces")) == "gateway.yaml:2:12: desk.address: bounces"
+
+
+def test_an_anchor_may_be_given_anew(tmp_path: Path) -> None:
+    addition = "desk: {name: &a One}\nqueues: [{name: support, display_name: &a Two, signature: *a}]\n"
+    settings = loaded(tmp_path, {"conf.d/a.yaml": addition}).settings
+    assert (settings.desk.name, settings.queues[0].signature) == ("One", "Two")

@@ -28,6 +28,7 @@ YAML = [
     ("a: 1\n---\nb: 2", "2:1: a second document begins, remove the ---"),
     ("a: 1\nb: \x01", "2:4: a control character stands here, remove it"),
     ("- a\n- b", "1:1: the file holds no keys, write key: value, one a line"),
+    ("desk: " + "[" * 3000, "1:56: lists and sections are nested too deeply, close the brackets"),
     ("just text", "1:1: the file holds no keys, write key: value, one a line"),
 ]
 
