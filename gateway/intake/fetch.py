@@ -51,18 +51,10 @@ def fetch_round(
 ) -> FetchReport:
     """Take what is new in `folder`. `on_accept` is called after each batch that brought something; `go_on`
     is asked between batches and ends the round early (shutdown, lost lease)."""
-    return _Round(
-        source=source,
-        mailbox=mailbox,
-        folder=folder,
-        store=store,
-        clock=clock,
-        on_accept=on_accept,
-        go_on=go_on,
-    ).run()
+    return _Round(source, mailbox, folder, store, clock, on_accept, go_on).run()
 
 
-@dataclass(kw_only=True)
+@dataclass
 class _Round:
     source: MailSource
     mailbox: Mailbox

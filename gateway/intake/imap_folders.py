@@ -7,8 +7,12 @@ prefix. Non-ASCII names travel in modified UTF-7 (RFC 3501 section 5.1.3), which
 
 from __future__ import annotations
 
+import structlog
+
 from gateway.intake.imap_client import Client, told_as
 from gateway.intake.trouble import SourceRefused
+
+log = structlog.get_logger("intake.imap")
 
 _WILDCARDS = frozenset("*%")
 
@@ -37,8 +41,8 @@ def server_names(client: Client, written: str) -> list[str]:
             with told_as("asking for the namespace"):
                 for start, separator in (client.namespace().personal or ())[:1]:
                     prefix, delimiter = _text(start), _text(separator) or delimiter
-    except SourceRefused:
-        pass
+    except SourceRefused as refused:
+        log.info("imap_names_not_told", reason=refused.public)
     return candidates(written, delimiter, prefix)
 
 

@@ -20,6 +20,7 @@ import structlog
 from imapclient.exceptions import IMAPClientReadOnlyError
 
 from gateway.intake.buffer import FileRaw
+from gateway.intake.imap_answers import body, news, number
 from gateway.intake.imap_client import Client, told_as
 from gateway.intake.imap_folders import exists, server_names
 from gateway.intake.imap_login import Credentials, open_client
@@ -116,9 +117,9 @@ class ImapSource:
         self._name = names[-1]
         self._connection.selected = self._folder
         self._sizes = {}
-        self._messages = _number(answer.get(b"EXISTS")) or 0
-        self._uidnext = _number(answer.get(b"UIDNEXT"))
-        uidvalidity = _number(answer.get(b"UIDVALIDITY"))
+        self._messages = number(answer.get(b"EXISTS")) or 0
+        self._uidnext = number(answer.get(b"UIDNEXT"))
+        uidvalidity = number(answer.get(b"UIDVALIDITY"))
         if uidvalidity is None:
             raise SourceRefused(f"folder {self._folder}: the server gives no UIDVALIDITY")
         return uidvalidity
@@ -155,7 +156,7 @@ class ImapSource:
             found = [
                 Listed(uid, size, self._instant(entry.get(b"INTERNALDATE")))
                 for uid, entry in answer.items()
-                if uid > after and (size := _number(entry.get(b"RFC822.SIZE"))) is not None
+                if uid > after and (size := number(entry.get(b"RFC822.SIZE"))) is not None
             ]
         found.sort(key=lambda listed: listed.uid)
         self._sizes.update((listed.uid, listed.size) for listed in found)
@@ -206,7 +207,7 @@ class ImapSource:
             return
         for uid in uids:
             entry = answer.pop(uid, {})
-            octets, _offset = _body(entry)
+            octets, _offset = body(entry)
             if octets or (octets is not None and self._sizes.get(uid) == 0):
                 yield uid, BytesRaw(octets)
 
@@ -232,7 +233,7 @@ class ImapSource:
             item = f"BODY.PEEK[]<{raw.size}.{PIECE}>"
             try:
                 with told_as(f"fetching from {self._folder}"):
-                    octets, offset = _body(self._client.fetch([uid], [item]).get(uid, {}))
+                    octets, offset = body(self._client.fetch([uid], [item]).get(uid, {}))
             except SourceRefused as refused:
                 log.warning("imap_fetch_refused", folder=self._folder, uid=uid, reason=refused.public)
                 return False
@@ -280,7 +281,7 @@ class ImapSource:
                 stretch_s = min(end - begun, _RENEW_IDLE_S)
                 woken = bool(early) or self._client.readable(stretch_s, connection.interrupted)
                 _text, answers = self._client.idle_done()
-            if _news([*early, *answers]):
+            if news([*early, *answers]):
                 return True
             hasty += woken and clock.monotonic() - begun < _HASTY_S
         return False
@@ -292,23 +293,3 @@ class ImapSource:
     def cut(self) -> None:
         """End the connection from another thread; whatever waits for the server raises SourceTrouble."""
         self._client.cut()
-
-
-def _number(value: object) -> int | None:
-    return value if isinstance(value, int) and value >= 0 else None
-
-
-def _body(entry: Mapping[bytes, Any]) -> tuple[bytes | None, int | None]:
-    """(octets, offset) of BODY[] or BODY[]<offset> in a FETCH response. Octets are None where there are none
-    or NIL, the offset is None for a whole message."""
-    for key, value in entry.items():
-        if key.startswith(b"BODY[]"):
-            origin = key[6:].strip(b"<>")
-            octets = value if isinstance(value, bytes) else None
-            return octets, int(origin) if origin.isdigit() else None
-    return None, None
-
-
-def _news(answers: Sequence[Any]) -> bool:
-    """Whether an EXISTS or RECENT is among the untagged responses."""
-    return any(len(answer) > 1 and answer[1] in (b"EXISTS", b"RECENT") for answer in answers)

@@ -149,11 +149,14 @@ class MailboxThread:
         """One pass: connect where needed, take what is due, wait for a hint. Returns the seconds to wait
         before the next one."""
         try:
+            self._progress = self._clock.monotonic()
             if not self._hold_lease():
                 self._disconnect()
                 return min(self._poll_s, self._lease.total_seconds() / 3)
             if not self._sources:
-                self._sources = self._connect(self._stop.is_set)
+                sources = self._connect(self._stop.is_set)
+                self._progress = self._clock.monotonic()
+                self._sources = sources
                 self._poll_due = None
                 self._log.info("mailbox_connected", host=self.mailbox.host)
             barren_hint = self._rounds()

@@ -292,8 +292,11 @@ class SmtpServer(Connection):
         return self._accepted(dict(zip(by_queue, ids, strict=True)))
 
     def _committed(self, done: asyncio.Future[SpoolIds], accepts: list[Accept], in_hand: InHand) -> None:
-        size = in_hand.raw.size
         in_hand.release()
+        # The client waits for its reply; the log and the worker can wait for one turn of the loop.
+        self.loop.call_soon(self._tell, done, accepts, in_hand.raw.size)
+
+    def _tell(self, done: asyncio.Future[SpoolIds], accepts: list[Accept], size: int) -> None:
         if done.cancelled() or done.exception() is not None:
             self._log_refusal("mail not stored", size=size)
             return

@@ -188,7 +188,8 @@ def compose(
     """Build a mail. `boundary` is a token that stands nowhere else (it must not be guessable by who wrote the
     text); two boundaries are made of it. The parts are multipart/alternative where `html` is given,
     multipart/mixed around it where there are attachments."""
-    lines = [line for line in (header(name, value) for name, value in headers) if not line.endswith(":")]
+    # a list without items gives no field
+    lines = [line for name, value in headers if (line := header(name, value)) != f"{name}:"]
     lines.append("MIME-Version: 1.0")
     top = "\r\n".join(lines)
     inner, outer = f"=_a_{boundary}", f"=_m_{boundary}"

@@ -12,7 +12,7 @@ import re
 from gateway.mail.phrases import FROM, LABELS, SENT
 
 _LABEL = re.compile(
-    r"[ \t>]*[*_]{0,2}([^\s:：*_<>@,][^:：\n<>@]{0,30}?)[*_]{0,2}[ \t\xa0]{0,3}[:：][*_]{0,2}"
+    r"[ \t>]*[*_]{0,2}([^\s:：*_<>@,][^:：\n<>@]{0,30}?)[*_]{0,2}[ \t\xa0\u202f]{0,3}[:：][*_]{0,2}"
     r"(?:[\s\xa0]+(.*)|)$"
 )
 DATE = re.compile(

@@ -27,10 +27,13 @@ the end."""
 MARKS = (BEGIN, END, REST)
 
 _LONG = 1000
+_MARGIN = " \t\xa0>|*\u200b\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\ufeff"
 _SIGN = re.compile(r"[ \t]{0,3}(?:>|[A-Za-z]{1,4}>(?![\w/])|\|(?:[ \t]|$))")
 _RULE = re.compile(r"[ \t]*[-=_*]{2,}[ \t]*([^\s\-=_*].{0,80}?)[ \t]*[-=_*]{2,}:?[ \t]*")
 _LINE_RULE = re.compile(r"[ \t]*(?:_{5,}|-{5,}|={5,}|\*{5,}|—{3,}|─{3,})[ \t]*")
 _ADDRESS = re.compile(r"[^\s<>@\"]@[^\s<>@\"]")
+_OTHERS_MARKER = re.compile(r"##-[^\n]{5,90}-##|\W{2,8}[^\n]{3,60} above this line\W{0,8}", re.IGNORECASE)
+_NAMED = re.compile(r"<[^\s<>@]+@[^\s<>@]+>")
 _INTRO_END = re.compile(r"(?:[:：]|-{2,})[\s*_>\"]*$")
 _CALENDAR = re.compile(r"(?:19|20)\d\d|\d{1,4}[-/.年]\s?\d{1,2}[-/.月]\s?\d{1,4}")
 _SHARED = re.compile(r"([^\n]{0,400}?[^\s-])--- ([^-\n][^\n]{0,400}[:：])\s*")
@@ -117,7 +120,7 @@ def _lone_bars(lines: list[_Line]) -> None:
 
 def _stripped(text: str) -> str:
     """A line without quote signs and blanks at its ends, for its shape; long lines have none."""
-    return "" if len(text) > _LONG else text.strip(" \t\xa0>|*\u200b\u200e\u200f\ufeff")
+    return "" if len(text) > _LONG else text.strip(_MARGIN)
 
 
 def _intro_alone(text: str) -> bool:
@@ -200,7 +203,8 @@ def _intro_start(lines: list[_Line], shapes: list[str], last: int, *, before_quo
         calendar = before_quote or any(_CALENDAR.search(shape) for shape in shapes[first : last + 1])
         if before_quote or (calendar and (wrote or addressed)):
             return first
-    return last if before_quote and wrote and ends else -1
+    named = ends and len(shapes[last]) <= 160 and _NAMED.search(shapes[last]) is not None
+    return last if (wrote and ends and (before_quote or named)) or (before_quote and named) else -1
 
 
 def _cut(lines: list[_Line], shapes: list[str], start: int) -> tuple[int, int]:
@@ -211,7 +215,7 @@ def _cut(lines: list[_Line], shapes: list[str], start: int) -> tuple[int, int]:
         shape = shapes[index]
         if not shape or lines[index].intro or lines[index].quoted:
             continue
-        if MARKER in shape:
+        if MARKER in shape or _OTHERS_MARKER.fullmatch(lines[index].text.strip()):
             return _with_intro(lines, shapes, index), 0
         rule = _RULE.fullmatch(lines[index].text) if len(shape) < 200 and shape[0] in "-=_*" else None
         if rule is not None and (

@@ -20,6 +20,10 @@ from gateway.mail.parameters import content_type_of, parameters_of
 
 _LINE = re.compile(rb"[^\r\n]*(?:\r\n|\r|\n)?")
 _FIELD = re.compile(rb"([!-9;-~]+)[ \t]*:")
+_DELIMITER = re.compile(
+    rb"(?:(?<=[\r\n])|\A)(--[^\r\n]{1,200}?)(?<!--)[ \t]*(?:\r\n|\r|\n)Content-[A-Za-z-]{2,40}[ \t]*:", re.IGNORECASE
+)
+_GUESSED_WITHIN = 64 * 1024
 _MANY_FALSE_HITS = 2000
 
 RawField = tuple[str, bytes]
@@ -119,19 +123,23 @@ class _Walker:
         return part
 
     def open(self, part: Part, number: str, level: int) -> None:
-        boundary = part.parameters.get("boundary")
-        if boundary is None:
-            self.defect("no-boundary")
-            return
         if level >= self.depth:
             self.defect("too-deep")
             return
-        delimiter = b"--" + boundary.rstrip().encode("utf-8", "surrogateescape")
-        regions, preamble_stop, closed = self.split(delimiter, part.body, part.stop)
+        boundary = part.parameters.get("boundary")
+        regions: list[tuple[int, int]] = []
+        preamble_stop, closed = part.stop, False
+        if boundary is not None:
+            delimiter = b"--" + boundary.rstrip().encode("utf-8", "surrogateescape")
+            regions, preamble_stop, closed = self.split(delimiter, part.body, part.stop)
         if not regions:
-            self.defect("boundary-not-found")
-            part.stop = preamble_stop
-            return
+            self.defect("no-boundary" if boundary is None else "boundary-not-found")
+            guessed = _DELIMITER.search(self.raw, part.body, min(part.stop, part.body + _GUESSED_WITHIN))
+            if guessed is None:
+                part.stop = preamble_stop
+                return
+            self.defect("boundary-guessed")
+            regions, _, closed = self.split(guessed[1], part.body, part.stop)
         if not closed:
             self.defect("boundary-not-closed")
         default_type = "message/rfc822" if part.content_type == "multipart/digest" else "text/plain"

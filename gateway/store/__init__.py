@@ -1,1 +1,3 @@
-"""The database: the only queue, the only memory. `open_store` opens it."""
+"""The database: the only queue, the only memory. `store.open_store` opens it."""
+
+from gateway.store import _peewee as _peewee  # before anything of the room imports peewee with its drivers

@@ -27,7 +27,8 @@ _FOLDED = {
     False: r"lower(regexp_replace(normalize({}, NFKD), '[\u0300-\u036f]', '', 'g'))",
 }
 _TICKET = """SELECT t.id, t.queue, t.state, t.priority, t.subject, t.requester_name, t.requester_address,
-t.assignee, t.category, t.language, t.created_at, t.updated_at, t.merged_into_id, t.continues_id FROM ticket t"""
+t.assignee, t.category, t.language, t.created_at, t.updated_at, t.merged_into_id, t.continues_id
+FROM ticket t"""
 _ENTRY_TEXT = "e.subject || ' ' || e.from_name || ' ' || e.from_address || ' ' || e.text"
 _TICKET_TEXT = "t.subject || ' ' || t.requester_name || ' ' || t.requester_address"
 
@@ -172,7 +173,7 @@ class AdminViews:
         """Tickets of which each word is somewhere in subject, requester, or an entry's subject, sender or
         text; last changed first."""
         where = " AND ".join(
-            f"({self._holds(_TICKET_TEXT)} OR EXISTS (SELECT 1 FROM entry e WHERE e.ticket_id = t.id"
+            f"({self._holds(_TICKET_TEXT)} OR EXISTS (SELECT 1 FROM entry e WHERE e.ticket_id = t.id"  # noqa: S608
             f" AND {self._holds(_ENTRY_TEXT)}))"
             for _ in words
         )
@@ -190,8 +191,8 @@ class AdminViews:
 
     def _found(self, ticket: TicketRow, word: str) -> Found:
         row = self._db.sql(
-            "SELECT e.id, e.subject, e.from_name, e.from_address, e.text FROM entry e WHERE e.ticket_id = ?"
-            f" AND {self._holds(_ENTRY_TEXT)} ORDER BY e.id DESC LIMIT 1",
+            "SELECT e.id, e.subject, e.from_name, e.from_address, e.text FROM entry e"  # noqa: S608
+            f" WHERE e.ticket_id = ? AND {self._holds(_ENTRY_TEXT)} ORDER BY e.id DESC LIMIT 1",
             (ticket.number, word),
         ).fetchone()
         if row is None:
@@ -247,8 +248,9 @@ def _ticket(row: Sequence[Any]) -> TicketRow:
 
 def _entry(row: Sequence[Any]) -> EntryView:
     entry_id, kind, author, agent, name, address, *texts, attachments, evidence, screening, at = row
-    parsed = (json.loads(one) for one in (attachments, evidence, screening))
-    return EntryView(entry_id, kind, author, agent, Person(name, address), *texts, *parsed, from_ms(at))
+    parsed = [json.loads(one) for one in (attachments, evidence, screening)]
+    values = [entry_id, kind, author, agent, Person(name, address), *texts, *parsed, from_ms(at)]
+    return EntryView(*values)
 
 
 def _mail(row: Sequence[Any], events: Sequence[EventView]) -> MailOut:
@@ -258,5 +260,6 @@ def _mail(row: Sequence[Any], events: Sequence[EventView]) -> MailOut:
         for one in events
         if one.data.get("outbox") == values[0] and {"status", "diagnostic"} <= one.data.keys()
     )
-    done = from_ms(done_at) if done_at is not None else None
-    return MailOut(*values, from_ms(created_at), from_ms(next_try_at), done, reports)
+    values += [from_ms(created_at), from_ms(next_try_at), done_at if done_at is None else from_ms(done_at)]
+    values.append(reports)
+    return MailOut(*values)

@@ -19,6 +19,7 @@ from typing import Any
 import peewee
 from peewee import IntegrityError, PeeweeException, PostgresqlDatabase, SqliteDatabase
 
+from gateway.store._peewee import add_psycopg
 from gateway.store.errors import Conflict, StoreTrouble
 
 MIGRATIONS = Path(__file__).parent / "migrations"
@@ -46,6 +47,11 @@ class Database:
             )
         else:
             self.path = None
+            try:
+                add_psycopg()
+            except ImportError as error:
+                public = "PostgreSQL needs psycopg: install ticketgate with its extra `postgres`"
+                raise StoreTrouble(public) from error
             extra = {} if password is None else {"password": password}
             self.peewee = PostgresqlDatabase(None)
             self.peewee.init(url, prefer_psycopg3=True, **extra)

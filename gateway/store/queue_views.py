@@ -14,6 +14,7 @@ from typing import Any
 
 from gateway.store.database import Database
 from gateway.store.models import from_ms
+from gateway.store.spool import Spool
 
 SPOOL_STATES = ("received", "deferred", "hold", "quarantined", "done")
 OUTBOX_STATES = ("queued", "failed", "sent", "dropped")
@@ -88,8 +89,9 @@ class OutboxItem:
 class QueueViews:
     """Reads for `ticketgate queue`."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, spool: Spool) -> None:
         self._db = database
+        self._spool = spool
 
     def spool(self, states: Sequence[str], limit: int) -> tuple[list[SpoolItem], int]:
         """(at most `limit` mails in these states, the newest, in order of arrival; how many there are)."""
@@ -132,19 +134,40 @@ class QueueViews:
 
     def raw_chunks(self, raw_id: int) -> Iterator[bytes]:
         """The octets of a mail that came in."""
-        with self._db.read():
-            yield bytes(self._db.sql("SELECT head FROM raw_mail WHERE id = ?", (raw_id,)).fetchone()[0])
-        numbers = self._db.sql("SELECT seq FROM raw_chunk WHERE raw_mail_id = ? ORDER BY seq", (raw_id,))
-        for (seq,) in numbers.fetchall():
-            chunk = self._db.sql(
-                "SELECT data FROM raw_chunk WHERE raw_mail_id = ? AND seq = ?", (raw_id, seq)
-            )
-            yield bytes(chunk.fetchone()[0])
+        return self._spool.raw_chunks(raw_id)
 
     def mail_chunks(self, outbox_id: int) -> Iterator[bytes]:
-        """The octets of an outgoing mail, as they are handed on."""
+        """The octets of an outgoing mail, as they are handed on. The mail must be there."""
         from gateway.mail.attachments import decode
         from gateway.mail.compose import assemble
-        from gateway.runtime_free import Spool
 
-        raise AssertionError
+        with self._db.read():
+            skeleton, described = self._db.sql(
+                "SELECT skeleton, attachments FROM outbox WHERE id = ?", (outbox_id,)
+            ).fetchone()
+        attached: Any = json.loads(described) if described else {"parts": [], "tail": ""}
+        parts = (
+            (head.encode("latin-1"), decode(self._spool.raw_chunks(raw_id, start, stop), encoding))
+            for head, raw_id, start, stop, encoding in attached["parts"]
+        )
+        return assemble(bytes(skeleton), parts, attached["tail"].encode("latin-1"))
+
+
+def _instant(ms: int | None) -> datetime | None:
+    return None if ms is None else from_ms(ms)
+
+
+def _spool(row: Sequence[Any]) -> SpoolItem:
+    *values, lease_until, received_at, next_try_at, done_at, head = row
+    values[8] = json.loads(values[8])
+    values += [_instant(lease_until), from_ms(received_at), from_ms(next_try_at), _instant(done_at)]
+    values.append(bytes(head))
+    return SpoolItem(*values)
+
+
+def _outbox(row: Sequence[Any]) -> OutboxItem:
+    *values, lease_until, created_at, next_try_at, expire_at, done_at = row
+    values[9] = bool(values[9])
+    values += [_instant(lease_until), from_ms(created_at), from_ms(next_try_at), from_ms(expire_at)]
+    values.append(_instant(done_at))
+    return OutboxItem(*values)

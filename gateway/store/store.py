@@ -16,6 +16,7 @@ from gateway.store.change import Change
 from gateway.store.database import Database
 from gateway.store.facts import FactsReader
 from gateway.store.leases import Leases
+from gateway.store.location import database_url
 from gateway.store.mailboxes import Mailboxes
 from gateway.store.outbox import Outbox
 from gateway.store.spool import Spool
@@ -77,13 +78,6 @@ class Store:
     def close(self) -> None:
         """Close this thread's connection."""
         self.database.disconnect()
-
-
-def database_url(url: str, state_dir: Path) -> str:
-    """The config's `database.url` with a relative SQLite file put under the state folder."""
-    if url.startswith("sqlite:") and not url.startswith("sqlite:/"):
-        return f"sqlite:{state_dir / url.removeprefix('sqlite:')}"
-    return url
 
 
 def open_store(policy: Policy, state_dir: Path, password: str | None, clock: Clock, ids: Ids) -> Store:

@@ -245,6 +245,16 @@ def test_what_expires_while_the_neighbour_is_down_has_failed(desk: Desk) -> None
     assert desk.row(young).state == "queued"
 
 
+def test_a_mail_that_expires_before_the_neighbour_is_asked_again_has_its_last_try_then(desk: Desk) -> None:
+    mail = desk.mail(days=1)
+    desk.clock.at += timedelta(days=1, seconds=-10)
+    desk.answers = {mail: DOWN}
+
+    desk.round()
+
+    assert desk.row(mail).next_try_at == START + timedelta(days=1)
+
+
 def test_expiry_is_told_to_the_store(desk: Desk) -> None:
     told: list[tuple[int, str, bool]] = []
     desk.outbox.on_failure = lambda outbox_id, at, reply, expired: told.append((outbox_id, reply, expired))

@@ -118,7 +118,7 @@ def test_a_program_that_hangs_is_ended(running: MakeSubmitter, script: str, outc
 
 
 def test_a_child_that_keeps_the_output_open_holds_nothing_up(running: MakeSubmitter) -> None:
-    receipt = running("cat >/dev/null; sleep 3 & exit 0").submit(make_delivery([BIG]))
+    receipt = running("cat >/dev/null; sleep 5 & exit 0", timeout_s=3).submit(make_delivery([BIG]))
 
     assert receipt.outcome == "sent"
 

@@ -53,9 +53,7 @@ Accepting = Callable[..., tuple[int, str, str]]
 
 
 @pytest.fixture
-def accept(
-    config: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> Accepting:
+def accept(config: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Accepting:
     """Runs the command on a mail; gives exit code, standard output, standard error."""
 
     def run(octets: bytes, *arguments: str) -> tuple[int, str, str]:
@@ -154,7 +152,9 @@ def test_a_signed_address_names_its_queue(config: Path, accept: Accepting) -> No
     assert [row[1:4:2] for row in in_spool(config)] == [("billing", [address])]
 
 
-@given(st.lists(st.sampled_from([b"a", b"\n", b"\r\n", b"\r", b"From "]), min_size=1, max_size=20).map(b"".join))
+@given(
+    st.lists(st.sampled_from([b"a", b"\n", b"\r\n", b"\r", b"From "]), min_size=1, max_size=20).map(b"".join)
+)
 def test_a_local_mail_has_only_line_ends_of_the_wire(body: bytes) -> None:
     raw = FileRaw()
     read_mail(io.BytesIO(b"Subject: x\n" + body), raw, 10**6)

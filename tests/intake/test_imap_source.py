@@ -623,3 +623,14 @@ def test_a_line_beyond_imaplibs_bound_ends_the_connection() -> None:
         with pytest.raises(SourceTrouble) as caught:
             source.list_after(0)
         assert not isinstance(caught.value, SourceRefused)
+
+
+def test_a_server_that_tells_neither_delimiter_nor_namespace_gets_the_name_as_written() -> None:
+    def refuse(session: Session, tag: str, _arguments: str) -> bool:
+        session.say(f"{tag} BAD what")
+        return True
+
+    with ImapServer() as server, source_on(server, folders=["Gone/Away"]) as source:
+        server.on = {"LIST": refuse, "NAMESPACE": refuse}
+        with pytest.raises(SourceRefused, match="Gone/Away"):
+            source.open()

@@ -47,9 +47,10 @@ def test_store_trouble_is_told_to_all(tmp_path: Path) -> None:
         serving(tmp_path, LMTP, FakeSpool(trouble=STORE_TROUBLE)) as served,
         lmtp_client(served) as client,
     ):
-        assert data_replies(client, b"hello\r\n", *THREE) == [
-            "451 4.3.0 Temporary trouble here, try again later"
-        ] * 3
+        assert (
+            data_replies(client, b"hello\r\n", *THREE)
+            == ["451 4.3.0 Temporary trouble here, try again later"] * 3
+        )
 
 
 def test_a_mail_that_is_too_large_is_told_to_all(tmp_path: Path) -> None:

@@ -56,7 +56,9 @@ def test_blocks_give_what_lines_would_give(octets: bytes, cuts: list[int]) -> No
         assert mail == expected
 
 
-@pytest.mark.parametrize("end", [b"\n.\n", b"\n.\r\n", b"\r\n.\n", b"\r.\r", b"\r\n.\r", b"\r\n\0.\r\n", b"\n.\r"])
+@pytest.mark.parametrize(
+    "end", [b"\n.\n", b"\n.\r\n", b"\r\n.\n", b"\r.\r", b"\r\n.\r", b"\r\n\0.\r\n", b"\n.\r"]
+)
 def test_only_crlf_dot_crlf_ends_the_data(end: bytes) -> None:
     smuggled = b"MAIL FROM:<ceo@example.com>\r\nRCPT TO:<support@example.com>\r\nDATA\r\nx\r\n.\r\n"
     mail, rest, _ = decoded(b"Subject: a\r\n\r\nhello" + end + smuggled)

@@ -31,7 +31,9 @@ def committing(spool: FakeSpool) -> Iterator[GroupCommit]:
         commit.stop()
 
 
-async def held_back(commit: GroupCommit, spool: FakeSpool, count: int) -> list[asyncio.Future[list[int | None]]]:
+async def held_back(
+    commit: GroupCommit, spool: FakeSpool, count: int
+) -> list[asyncio.Future[list[int | None]]]:
     """Futures of `count` mails that wait while a first one is being committed; then the gate opens."""
     assert spool.gate is not None
     first = commit.submit([mail("first")])

@@ -32,7 +32,7 @@ def test_a_mail_is_stored_before_250_is_said(tmp_path: Path) -> None:
         spool.gate.set()
         client.sock.settimeout(5)
         assert client.sock.recv(100) == b"250 2.0.0 accepted as 1\r\n"
-        assert served.woken == [1]
+        assert eventually(lambda: served.woken == [1])
 
 
 def test_what_is_stored_says_who_sent_what_to_whom(tmp_path: Path) -> None:
@@ -41,7 +41,12 @@ def test_what_is_stored_says_who_sent_what_to_whom(tmp_path: Path) -> None:
     (stored,) = served.spool.mails
     accept = stored.accept
     assert stored.octets == b".dot\r\n"
-    assert (accept.source, accept.mailbox, accept.queue, accept.client) == ("smtp", "in", "support", "127.0.0.1")
+    assert (accept.source, accept.mailbox, accept.queue, accept.client) == (
+        "smtp",
+        "in",
+        "support",
+        "127.0.0.1",
+    )
     assert accept.reverse_path == "kim@customer.example"
     assert accept.forward_paths == ("support@example.com", "HELP@example.com")
     assert accept.authenticated_as is None
@@ -99,7 +104,9 @@ def test_an_exception_in_a_command_is_451_and_tells_nothing(tmp_path: Path) -> N
 
         served.context.recipients.route = route
         assert client.say("MAIL FROM:<kim@customer.example>").startswith("250")
-        assert client.say("RCPT TO:<support@example.com>") == "451 4.3.0 Temporary trouble here, try again later"
+        assert (
+            client.say("RCPT TO:<support@example.com>") == "451 4.3.0 Temporary trouble here, try again later"
+        )
         assert client.say("NOOP").startswith("250")
 
 
@@ -114,7 +121,9 @@ def test_an_exception_while_data_comes_is_451(tmp_path: Path, monkeypatch: pytes
         assert client.reply() == "451 4.3.0 Temporary trouble here, try again later"
 
 
-def test_a_full_disk_is_452_and_the_next_mail_is_taken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_full_disk_is_452_and_the_next_mail_is_taken(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def full(**options: Any) -> None:
         raise OSError(28, "No space left on device", "/var/secret")
 
@@ -271,7 +280,9 @@ def test_fifty_connections_at_once(tmp_path: Path) -> None:
         def send(number: int) -> None:
             with smtplib.SMTP("127.0.0.1", served.port, timeout=20) as smtp:
                 for turn in range(4):
-                    smtp.sendmail("k@c.example", ["support@example.com"], f"Subject: {number}/{turn}\r\n\r\n.\r\n")
+                    smtp.sendmail(
+                        "k@c.example", ["support@example.com"], f"Subject: {number}/{turn}\r\n\r\n.\r\n"
+                    )
 
         with ThreadPoolExecutor(50) as pool:
             list(pool.map(send, range(50)))
@@ -299,7 +310,10 @@ def test_too_many_connections_of_one_client_are_421(tmp_path: Path) -> None:
 
 
 def test_too_many_mails_a_minute_are_450(tmp_path: Path) -> None:
-    with serving(tmp_path, {"limits": {"mails_per_minute_per_client": 2}}) as served, served.client() as client:
+    with (
+        serving(tmp_path, {"limits": {"mails_per_minute_per_client": 2}}) as served,
+        served.client() as client,
+    ):
         assert client.mail().startswith("250 ")
         assert client.mail().startswith("250 ")
         assert client.say("MAIL FROM:<>").startswith("450 4.7.1 ")
@@ -397,7 +411,9 @@ def test_each_outcome_is_one_line_in_the_log_and_holds_no_body(
 def test_postfix_like_clients_with_smtputf8(tmp_path: Path) -> None:
     with serving(tmp_path) as served, smtplib.SMTP("127.0.0.1", served.port, timeout=10) as smtp:
         smtp.ehlo()
-        assert {"pipelining", "8bitmime", "smtputf8", "enhancedstatuscodes", "size"} <= set(smtp.esmtp_features)
+        assert {"pipelining", "8bitmime", "smtputf8", "enhancedstatuscodes", "size"} <= set(
+            smtp.esmtp_features
+        )
         smtp.sendmail(
             "jürgen@bücher.example",
             ["billing@bücher.example"],
@@ -411,7 +427,12 @@ def test_postfix_like_clients_with_smtputf8(tmp_path: Path) -> None:
 def test_swaks_delivers(tmp_path: Path, swaks: Callable[..., Any]) -> None:
     with serving(tmp_path) as served:
         swaks(
-            *("--server", f"127.0.0.1:{served.port}", "--to", "support@example.com,billing@xn--bcher-kva.example"),
+            *(
+                "--server",
+                f"127.0.0.1:{served.port}",
+                "--to",
+                "support@example.com,billing@xn--bcher-kva.example",
+            ),
             *("--from", "kim@customer.example", "--body", ".\n..\nend"),
         )
     assert [stored.accept.queue for stored in served.spool.mails] == ["support", "billing"]

@@ -47,7 +47,10 @@ def test_starttls(tmp_path: Path, tls: dict[str, Any], trust: ssl.SSLContext) ->
 def test_the_session_begins_anew_after_starttls(
     tmp_path: Path, tls: dict[str, Any], trust: ssl.SSLContext
 ) -> None:
-    with serving(tmp_path, {"tls": tls}) as served, smtplib.SMTP("localhost", served.port, timeout=10) as smtp:
+    with (
+        serving(tmp_path, {"tls": tls}) as served,
+        smtplib.SMTP("localhost", served.port, timeout=10) as smtp,
+    ):
         smtp.ehlo()
         smtp.mail("k@c.example")
         smtp.starttls(context=trust)
@@ -62,7 +65,9 @@ def test_commands_pipelined_behind_starttls_are_dropped(
         assert client.reply().startswith("220 ")
         with trust.wrap_socket(client.sock, server_hostname="localhost") as secured:
             secure = Client(secured, greet=False)
-            assert secure.say("NOOP") == "250 2.0.0 OK", "the first reply under TLS is to the first command there"
+            assert secure.say("NOOP") == "250 2.0.0 OK", (
+                "the first reply under TLS is to the first command there"
+            )
             assert secure.say("RCPT TO:<support@example.com>").startswith("503 ")
             secure.close()
 
@@ -151,9 +156,7 @@ def test_auth_is_not_offered_where_nobody_has_a_password(tmp_path: Path) -> None
         assert client.say(f"AUTH PLAIN {LOVELACE}").startswith("502 ")
 
 
-def test_a_login_is_forgotten_at_starttls(
-    tmp_path: Path, tls: dict[str, Any], trust: ssl.SSLContext
-) -> None:
+def test_a_login_is_forgotten_at_starttls(tmp_path: Path, tls: dict[str, Any], trust: ssl.SSLContext) -> None:
     listener = {"tls": tls, "auth": True, "auth_without_tls": True}
     with serving(tmp_path, listener) as served, smtplib.SMTP("localhost", served.port, timeout=10) as smtp:
         smtp.login("ada", "lovelace")

@@ -54,7 +54,7 @@ def _leaf(content_type: str, octets: bytes) -> Leaf:
 def _tolerant_only(raw: bytes) -> bool:
     """Whether a field is in a form that only our walker reads: parameters without semicolons, a blank before
     the colon, types without a subtype, boundaries in <>."""
-    return any(form.search(raw) for form in _TOLERATED)
+    return "boundary-guessed" in _walk(raw).defects or any(form.search(raw) for form in _TOLERATED)
 
 
 def _agree(raw: bytes, *, last_line_end: bool = True) -> bool:
@@ -78,14 +78,14 @@ def test_the_corpora() -> None:
         pytest.skip("the corpora are not here")
     different = [raw for raw in mails if not _agree(raw)]
     assert all(map(_tolerant_only, different))
-    assert len(different) < 0.01 * len(mails)
+    assert len(different) < 0.02 * len(mails)
 
 
 def test_damaged_mails() -> None:
     mails = [raw for raw in [*SELF_WRITTEN, *corpus(largest=8000)] if b"ultipart" in raw]
     different = [raw for raw in mutations(7, 1500, mails) if not _agree(raw, last_line_end=False)]
     assert all(map(_tolerant_only, different))
-    assert len(different) < 0.1 * 1500
+    assert len(different) < 0.2 * 1500
 
 
 _line = st.sampled_from(
@@ -98,7 +98,19 @@ _line = st.sampled_from(
 @given(st.lists(_line, max_size=30), st.sampled_from([b"\n", b"\r\n", b"\r"]))
 def test_any_order_of_delimiters_and_headers(lines: list[bytes], end: bytes) -> None:
     raw = b"Content-Type: multipart/mixed; boundary=a" + end + end + end.join(lines)
-    assert _agree(raw)
+    assert _agree(raw) or "boundary-guessed" in _walk(raw).defects
+
+
+@pytest.mark.parametrize("header", [b"", b"; boundary=wrong", b"\nboundary=right"])
+def test_a_missing_or_wrong_boundary_is_guessed(header: bytes) -> None:
+    raw = (
+        b"Content-Type: multipart/mixed"
+        + header
+        + b"\n\n--right\nContent-Type: text/plain\n\nthe text\n--right--\n"
+    )
+    found = _walk(raw)
+    assert [raw[leaf.body : leaf.stop] for leaf in found.root.leaves()] == [b"the text"]
+    assert "boundary-guessed" in found.defects
 
 
 def test_part_numbers_are_those_of_imap() -> None:

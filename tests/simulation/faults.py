@@ -37,15 +37,21 @@ _MOST_POINTS = 30
 
 
 class Faults:
-    """The faults of one node. `stall` lets others work; it is told whether others may outlive our leases."""
+    """The faults of one node. `stall` lets others work."""
 
     def __init__(
-        self, chance: random.Random, rates: Rates, trace: Trace, name: str, stall: Callable[[], None]
+        self,
+        chance: random.Random,
+        rates: Rates,
+        trace: Trace,
+        name: str,
+        stall: Callable[[], None],
+        doubtful: set[int],
     ) -> None:
         self.chance = chance
         self.rates = rates
-        self.doubtful: set[int] = set()
-        """Outbox rows that were handed over and perhaps not recorded."""
+        self.doubtful = doubtful
+        """Outbox rows of all nodes that were handed over and perhaps not recorded."""
         self.in_hand: int | None = None
         """The outbox row whose hand-over succeeded and is not yet recorded."""
         self._trace = trace

@@ -80,8 +80,6 @@ class Way:
         host.clock.pass_(faults.chance.uniform(0.01, 0.5))
         if host.down_until is not None and host.clock.now() < host.down_until:
             return PeerTrouble("deferred", "mx.test: connection refused")
-        host.doubtful |= faults.doubtful
-        faults.doubtful.clear()
         if host.refuses(delivery.forward_path):
             host.refused.add(delivery.outbox_id)
             return Receipt("failed", "550 5.1.1 no such user", "5.1.1")
