@@ -14,7 +14,6 @@ import os
 import sys
 from collections.abc import Iterable, Iterator
 from datetime import datetime
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -76,18 +75,13 @@ def explain(
 
 def explain_mails(loaded: Loaded, found: Iterable[Found], now: datetime | None) -> Iterator[Explained]:
     """Each mail through the pipeline, one after the other. `now` None: when its turn comes."""
-    from gateway.admin.explain_object import explain_mail, unreadable
+    from gateway.admin.explain_object import explain_mail
     from gateway.runtime import SystemClock, SystemIds
 
     clock, ids = SystemClock(), SystemIds()
     policy = _policy(loaded)
     for mail in found:
-        try:
-            raw = mail.read()
-        except OSError as error:
-            yield unreadable(mail.name, error)
-        else:
-            yield explain_mail(mail.name, raw, policy, ids, now or clock.now())
+        yield explain_mail(mail, policy, ids, now or clock.now())
 
 
 def _policy(loaded: Loaded) -> Policy:
@@ -145,10 +139,3 @@ def _print_pages(explained: Iterable[Explained], full: bool) -> int:
     if len(verdicts) != 1:
         print(summary(verdicts))
     return code
-
-
-def config_or_example(given: Path | None) -> Path:
-    """The config folder of this call."""
-    from gateway.admin.options import config_folder
-
-    return config_folder(given)

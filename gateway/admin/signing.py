@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from gateway.ports import Ids
     from gateway.settings.load import Loaded
 
+KEY_FILE = "signing.key"
+"""Where the daemon keeps its own key, in the state folder (see `gateway.daemon.house`)."""
+
 
 def readable_signer(loaded: Loaded, ids: Ids) -> Signer:
     """A signer that needs no writable state folder. Keys that are there and cannot be read are told on
@@ -25,14 +28,14 @@ def readable_signer(loaded: Loaded, ids: Ids) -> Signer:
 
 
 def _keys(loaded: Loaded) -> dict[str, bytes]:
-    from gateway.daemon.keyfile import KEY_FILE
     from gateway.settings.secrets import SecretTrouble, read_secret
 
     settings = loaded.settings
     try:
         if settings.signing.keys:
             return {
-                key.id: read_secret(key.secret, loaded.folder).encode("utf-8") for key in settings.signing.keys
+                key.id: read_secret(key.secret, loaded.folder).encode("utf-8")
+                for key in settings.signing.keys
             }
         secret = (Path(settings.state_dir).absolute() / KEY_FILE).read_bytes().strip()
     except FileNotFoundError:

@@ -12,7 +12,7 @@ from gateway.daemon.ingest import ingest_round
 from gateway.daemon.wake import Wake
 from gateway.delivery.deliver import deliver_round
 from gateway.ports import Clock, Ids, Jitter, Submitter
-from gateway.store.errors import StoreTrouble
+from gateway.store.errors import Conflict, StoreTrouble
 from gateway.store.store import Store
 
 log = structlog.get_logger()
@@ -65,8 +65,12 @@ def deliver_loop(
     stop: Callable[[], bool],
 ) -> None:
     """Hand over outgoing mail until `stop`. Admins are told of a way out that cannot be used."""
+    resume_at = clock.now()
     try:
         while not stop():
+            if (pause_s := (resume_at - clock.now()).total_seconds()) > 0:
+                wake.wait(min(pause_s, _TROUBLE_S))
+                continue
             try:
                 report = deliver_round(
                     store,
@@ -79,14 +83,14 @@ def deliver_loop(
                     _DELIVER_BATCH,
                     stop,
                 )
-                for trouble in report.troubles:
-                    store.alerts.raise_("delivery_trouble", trouble[:100], trouble)
-            except StoreTrouble as trouble:
-                log.error("delivery stopped", reason=trouble.public)
+                for kind, text in report.troubles.items():
+                    store.alerts.raise_("delivery_trouble", kind, text)
+            except (StoreTrouble, Conflict) as trouble:
+                log.error("delivery stopped", reason=str(trouble))
                 wake.wait(_TROUBLE_S)
                 continue
             if report.resume_at is not None:
-                wake.wait(max(0.0, min((report.resume_at - clock.now()).total_seconds(), _TROUBLE_S)))
+                resume_at = report.resume_at
             elif report.leased == 0:
                 wake.wait(_due_in(store, clock, ingest=False))
     finally:

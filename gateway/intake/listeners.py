@@ -25,7 +25,7 @@ import structlog
 from gateway.intake.group_commit import GroupCommit, SpoolLike
 from gateway.intake.recipients import Recipients
 from gateway.intake.smtp_auth import AgentLogins
-from gateway.intake.smtp_connection import ListenerContext
+from gateway.intake.smtp_context import ListenerContext
 from gateway.intake.smtp_limits import Connections, InFlight, SlidingWindow
 from gateway.intake.smtp_server import LmtpServer, SmtpServer
 from gateway.intake.sockets import parse_listen

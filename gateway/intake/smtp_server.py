@@ -1,4 +1,4 @@
-"""The mail transaction at our listeners: EHLO, MAIL, RCPT, DATA (RFC 5321), and LMTP's form of it (RFC 2033).
+"""The mail itself at our listeners: DATA (RFC 5321 section 4.1.1.4), and LMTP's form of it (RFC 2033).
 
 Guarantees: 250 after DATA means that the mail is durably in the spool, once for each queue it is for; any
 trouble of ours answers 4yz, so that the sender keeps its copy; nobody learns more of our troubles than
@@ -17,33 +17,22 @@ from __future__ import annotations
 import asyncio
 from typing import ClassVar
 
-from aiosmtpd.smtp import Envelope, syntax
+from aiosmtpd.smtp import syntax
 
 from gateway.intake.buffer import FileRaw
 from gateway.intake.group_commit import SpoolIds
-from gateway.intake.paths import BadPath, Path, parse_path
-from gateway.intake.recipients import Route
-from gateway.intake.smtp_connection import Connection, ListenerContext
+from gateway.intake.smtp_context import ListenerContext
 from gateway.intake.smtp_data import DataDecoder, Fault
+from gateway.intake.smtp_envelope import NO_ROOM, TOO_LARGE, EnvelopeCommands
 from gateway.store.errors import StoreTrouble
 from gateway.store.spool import Accept
 
 _BLOCK = 256 * 1024
-_REFUSED_RECIPIENTS = 20
-
 _FAULTS = {
-    Fault.TOO_LARGE: "552 5.3.4 Message is too large",
+    Fault.TOO_LARGE: TOO_LARGE,
     Fault.LINE_TOO_LONG: "500 5.6.0 Message has a line that is too long",
-    Fault.NO_ROOM: "452 4.3.1 No room for the message now, try again later",
+    Fault.NO_ROOM: NO_ROOM,
 }
-
-
-class Transaction(Envelope):
-    """One mail transaction. `mail_from` is None before MAIL, "" for the null reverse path."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.routes: list[Route] = []
 
 
 class InHand:
@@ -70,7 +59,7 @@ class InHand:
         self.raw.close()
 
 
-class SmtpServer(Connection):
+class SmtpServer(EnvelopeCommands):
     """One SMTP connection."""
 
     source: ClassVar[str] = "smtp"
@@ -79,134 +68,6 @@ class SmtpServer(Connection):
         super().__init__(context)
         self._session_id = context.ids.token()
         self._mails = 0
-        self._refused = 0
-
-    def _create_envelope(self) -> Transaction:
-        return Transaction()
-
-    # Greetings
-
-    @syntax("EHLO hostname")
-    async def smtp_EHLO(self, arg: str | None) -> None:
-        if not arg:
-            await self.push("501 5.5.4 A host name is wanted")
-            return
-        self._set_rset_state()
-        self.session.extended_smtp = True
-        self.session.host_name = arg
-        words = [
-            self.hostname,
-            "PIPELINING",
-            f"SIZE {self.data_size_limit}",
-            "8BITMIME",
-            "SMTPUTF8",
-            "ENHANCEDSTATUSCODES",
-        ]
-        if self.tls_context is not None and not self.encrypted:
-            words.append("STARTTLS")
-        if self.auth_is_offered():
-            words.append("AUTH PLAIN LOGIN")
-        words.append("HELP")
-        lines = [f"250-{word}" for word in words[:-1]] + [f"250 {words[-1]}"]
-        self._out += ("\r\n".join(lines) + "\r\n").encode()
-        await self.flush()
-
-    @syntax("HELO hostname")
-    async def smtp_HELO(self, arg: str | None) -> None:
-        if not arg:
-            await self.push("501 5.5.4 A host name is wanted")
-            return
-        self._set_rset_state()
-        self.session.extended_smtp = False
-        self.session.host_name = arg
-        self._out += f"250 {self.hostname}\r\n".encode()
-        await self.flush()
-
-    @syntax("VRFY address")
-    async def smtp_VRFY(self, arg: str | None) -> None:
-        await self.push("252 2.5.0 Send some mail, it may arrive")
-
-    # Envelope
-
-    @syntax("MAIL FROM:<address>", extended=" [SIZE=octets] [BODY=8BITMIME] [SMTPUTF8]")
-    async def smtp_MAIL(self, arg: str | None) -> None:
-        if await self.check_helo_needed() or await self.check_auth_needed("MAIL"):
-            return
-        if self.envelope.mail_from is not None:
-            await self.push("503 5.5.1 A mail transaction is already begun")
-            return
-        path = _path("FROM:", arg)
-        if path is None:
-            await self.push("501 5.1.7 Bad sender address syntax")
-            return
-        refusal = self._unknown_parameter(path) or self._refusal_of_mail(path)
-        if refusal is not None:
-            await self.push(refusal)
-            return
-        self.envelope.mail_from = path.address
-        await self.push("250 2.1.0 Sender ok")
-
-    def _unknown_parameter(self, path: Path) -> str | None:
-        known = {"SIZE", "BODY", "SMTPUTF8"} | ({"AUTH"} if self.context.logins else set())
-        parameters = path.parameters
-        if parameters.keys() - known:
-            return "555 5.5.4 Unknown parameter of MAIL"
-        if (parameters.get("BODY", "7BIT") or "").upper() not in {"7BIT", "8BITMIME"}:
-            return "501 5.5.4 BODY can only be 7BIT or 8BITMIME"
-        if parameters.get("SMTPUTF8") is not None:
-            return "501 5.5.4 SMTPUTF8 takes no value"
-        size = parameters.get("SIZE", "0") or ""
-        if not (size.isascii() and size.isdigit() and len(size) <= 20):
-            return "501 5.5.4 SIZE is no number"
-        return None
-
-    def _refusal_of_mail(self, path: Path) -> str | None:
-        size = int(path.parameters.get("SIZE") or 0)
-        if size > self.context.listener.limits.message_size:
-            self._log_refusal("too large", size=size)
-            return _FAULTS[Fault.TOO_LARGE]
-        if not self.context.in_flight.has_room(max(size, 1)):
-            self._log_refusal("too many octets in flight", size=size)
-            return _FAULTS[Fault.NO_ROOM]
-        assert self._client_key is not None
-        if not self.context.rate.take(self._client_key):
-            self._log_refusal("too many mails a minute")
-            return "450 4.7.1 Too many mails from you in this minute, try again later"
-        return None
-
-    @syntax("RCPT TO:<address>")
-    async def smtp_RCPT(self, arg: str | None) -> None:
-        if await self.check_helo_needed() or await self.check_auth_needed("RCPT"):
-            return
-        if self.envelope.mail_from is None:
-            await self.push("503 5.5.1 MAIL comes first")
-            return
-        path = _path("TO:", arg)
-        if path is None or not path.address:
-            await self._refuse_recipient("501 5.1.3 Bad recipient address syntax")
-            return
-        if path.parameters:
-            await self._refuse_recipient("555 5.5.4 Unknown parameter of RCPT")
-            return
-        if len(self.envelope.routes) >= self.context.listener.limits.recipients:
-            await self.push("452 4.5.3 Too many recipients")
-            return
-        route = self.context.recipients.route(path.address)
-        if route is None:
-            self._log_refusal("unknown recipient", forward_path=path.address)
-            await self._refuse_recipient("550 5.1.1 No such recipient here")
-            return
-        self.envelope.routes.append(route)
-        await self.push("250 2.1.5 Recipient ok")
-
-    async def _refuse_recipient(self, reply: str) -> None:
-        self._refused += 1
-        if self._refused > _REFUSED_RECIPIENTS:
-            await self._dismiss("too many refused recipients")
-            return
-        await self.push(reply)
-
-    # The mail itself
 
     @syntax("DATA")
     async def smtp_DATA(self, arg: str | None) -> None:
@@ -219,8 +80,8 @@ class SmtpServer(Connection):
             await self.push("503 5.5.1 No valid recipients")
             return
         if not self.context.in_flight.has_room(1):
-            self._log_refusal("too many octets in flight")
-            await self.push(_FAULTS[Fault.NO_ROOM])
+            self.log_refusal("too many octets in flight")
+            await self.push(NO_ROOM)
             return
         self._mails += 1
         limits = self.context.listener.limits
@@ -235,10 +96,10 @@ class SmtpServer(Connection):
             if decoder.fault is None:
                 replies = await self._store(in_hand)
             else:
-                self._log_refusal(decoder.fault.value, size=decoder.size, trouble=decoder.trouble)
+                self.log_refusal(decoder.fault.value, size=decoder.size, trouble=decoder.trouble)
                 replies = self._same_for_all(_FAULTS[decoder.fault])
         except ConnectionError:
-            self._log_refusal("connection lost during DATA", size=decoder.size)
+            self.log_refusal("connection lost during DATA", size=decoder.size)
             raise
         except Exception as error:  # noqa: BLE001
             replies = self._same_for_all(await self.handle_exception(error))
@@ -298,7 +159,7 @@ class SmtpServer(Connection):
 
     def _tell(self, done: asyncio.Future[SpoolIds], accepts: list[Accept], size: int) -> None:
         if done.cancelled() or done.exception() is not None:
-            self._log_refusal("mail not stored", size=size)
+            self.log_refusal("mail not stored", size=size)
             return
         for accept, spool_id in zip(accepts, done.result(), strict=True):
             self.log.info(
@@ -312,10 +173,6 @@ class SmtpServer(Connection):
             if spool_id is not None:
                 self.context.on_accept(spool_id)
 
-    def mail_stored(self) -> None:
-        super().mail_stored()
-        self._refused = 0
-
     def _same_for_all(self, reply: str) -> list[str]:
         """The replies to DATA when it ended alike for all recipients."""
         return [reply]
@@ -323,9 +180,6 @@ class SmtpServer(Connection):
     def _accepted(self, ids: dict[str | None, int | None]) -> list[str]:
         """The replies to DATA when the mail is stored. `ids`: spool id by queue, None where it was there."""
         return [_accepted_as(list(ids.values()))]
-
-    def _log_refusal(self, reason: str, **details: object) -> None:
-        self.log.info("mail refused", client=self.client, reason=reason, **details)
 
 
 class LmtpServer(SmtpServer):
@@ -352,12 +206,3 @@ class LmtpServer(SmtpServer):
 def _accepted_as(ids: list[int | None]) -> str:
     names = ", ".join(str(spool_id) for spool_id in ids if spool_id is not None)
     return f"250 2.0.0 accepted as {names}" if names else "250 2.0.0 accepted already"
-
-
-def _path(keyword: str, arg: str | None) -> Path | None:
-    if arg is None or arg[: len(keyword)].upper() != keyword:
-        return None
-    try:
-        return parse_path(arg[len(keyword) :])
-    except BadPath:
-        return None

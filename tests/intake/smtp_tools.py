@@ -7,7 +7,6 @@ import itertools
 import socket
 import struct
 import threading
-import time
 from base64 import b64encode
 from collections.abc import Callable, Coroutine, Iterator, Sequence
 from contextlib import contextmanager
@@ -21,6 +20,7 @@ from gateway.runtime import SystemClock, SystemIds
 from gateway.settings.model import Settings
 from gateway.store.errors import StoreTrouble
 from gateway.store.spool import Accept
+from tests.peers.process import wait_until
 
 T = TypeVar("T")
 
@@ -257,13 +257,12 @@ class Client:
         self.close()
 
 
-def eventually(holds: Callable[[], bool], seconds: float = 5.0) -> bool:
+def eventually(holds: Callable[[], bool]) -> bool:
     """Whether it becomes true in time."""
-    limit = time.monotonic() + seconds
-    while not holds():
-        if time.monotonic() > limit:
-            return False
-        time.sleep(0.005)
+    try:
+        wait_until("what the test expects", holds, 5)
+    except TimeoutError:
+        return False
     return True
 
 

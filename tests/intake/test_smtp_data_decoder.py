@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tracemalloc
+from itertools import pairwise
 
 import pytest
 from hypothesis import example, given
@@ -19,7 +20,7 @@ def decoded(
     kept: list[bytes] = []
     decoder = DataDecoder(kept.append, max_size, max_line)
     edges = [0, *sorted(cut % (len(octets) + 1) for cut in cuts or []), len(octets)]
-    for start, stop in zip(edges, edges[1:], strict=False):
+    for start, stop in pairwise(edges):
         rest = decoder.feed(octets[start:stop])
         if rest is not None:
             return b"".join(kept), rest + octets[stop:], decoder.fault

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import smtplib
 import socket
 import threading
@@ -183,7 +184,10 @@ def test_a_smuggled_end_of_data_never_makes_two_mails(tmp_path: Path, end: bytes
 
 def test_pipelined_mails_are_all_taken_in_order(tmp_path: Path) -> None:
     with serving(tmp_path) as served, served.client() as client:
-        envelope = b"MAIL FROM:<k@c.example>\r\nRCPT TO:<nobody@example.com>\r\nRCPT TO:<help@example.com>\r\nDATA\r\n"
+        envelope = (
+            b"MAIL FROM:<k@c.example>\r\nRCPT TO:<nobody@example.com>\r\n"
+            b"RCPT TO:<help@example.com>\r\nDATA\r\n"
+        )
         client.send(envelope)
         assert [client.reply()[:3] for _ in range(4)] == ["250", "550", "250", "354"]
         client.send(b"one\r\n.\r\n" + envelope)
@@ -199,7 +203,6 @@ def test_octets_come_one_by_one(tmp_path: Path) -> None:
         client.envelope()
         for octet in b"a\r\n..b\r\n.c\r\n.\r\n":
             client.send(bytes([octet]))
-            time.sleep(0.001)
         assert client.reply().startswith("250 ")
     assert served.spool.mails[0].octets == b"a\r\n.b\r\nc\r\n"
 
@@ -294,19 +297,21 @@ def test_fifty_connections_at_once(tmp_path: Path) -> None:
 
 def test_too_many_connections_are_421(tmp_path: Path) -> None:
     with serving(tmp_path, {"limits": {"connections": 2}}) as served:
-        with served.client(), served.client():
-            with served.client(greet=False) as third:
-                assert third.reply().startswith("421 4.7.0 ")
-                assert third.is_closed()
+        with served.client(), served.client(), served.client(greet=False) as third:
+            assert third.reply().startswith("421 4.7.0 ")
+            assert third.is_closed()
         assert eventually(lambda: served.context.connections.count == 0)
         with served.client() as client:
             assert client.mail().startswith("250 ")
 
 
 def test_too_many_connections_of_one_client_are_421(tmp_path: Path) -> None:
-    with serving(tmp_path, {"limits": {"connections_per_client": 1}}) as served, served.client():
-        with served.client(greet=False) as second:
-            assert second.reply().startswith("421 4.7.0 ")
+    with (
+        serving(tmp_path, {"limits": {"connections_per_client": 1}}) as served,
+        served.client(),
+        served.client(greet=False) as second,
+    ):
+        assert second.reply().startswith("421 4.7.0 ")
 
 
 def test_too_many_mails_a_minute_are_450(tmp_path: Path) -> None:
@@ -351,11 +356,11 @@ def test_a_command_without_end_is_bounded(tmp_path: Path) -> None:
 def test_a_peer_that_does_not_read_cannot_hold_the_connection(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("gateway.intake.smtp_connection._LINGER_S", 0.1)
+    monkeypatch.setattr("gateway.intake.smtp_stream._LINGER_S", 0.1)
     monkeypatch.setattr("gateway.intake.smtp_connection._USELESS_COMMANDS", 10**9)
     with serving(tmp_path, {"limits": {"command_timeout": "300ms"}}) as served, served.client() as client:
         client.sock.settimeout(0.1)
-        with pytest.raises(OSError):  # noqa: PT011 - the kernel's buffers are full, or the server is gone
+        with contextlib.suppress(OSError):  # the kernel's buffers are full, or the server is gone
             while True:
                 client.send(b"HELP\r\n" * 10_000)
         assert eventually(lambda: served.context.connections.count == 0)

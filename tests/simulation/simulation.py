@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import random
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -21,7 +22,7 @@ from gateway import pipeline
 from gateway.daemon.listening import recipients
 from gateway.pipeline import Stage, Work
 from gateway.store.database import Database
-from tests.simulation.chance import VirtualClock, stream
+from tests.simulation.chance import START, VirtualClock, stream
 from tests.simulation.desk import policy
 from tests.simulation.faults import Crash, Rates
 from tests.simulation.node import Node
@@ -250,6 +251,24 @@ class Simulation:
             for row in self.rows(f"SELECT * FROM {table} ORDER BY 1, 2"):
                 digest.update(repr(row).encode())
             self.trace.note("table", table, digest.hexdigest())
+
+    def figures(self) -> dict[str, object]:
+        """What happened, in numbers."""
+        kinds = Counter(posted.kind for posted in self.world.posted)
+        return {
+            "virtual time": str(self.clock.now() - START),
+            "steps": self.steps,
+            "crashes": sum(node.crashes for node in self.nodes),
+            "mails": dict(sorted(kinds.items())),
+            "tickets": self.count("SELECT count(*) FROM ticket"),
+            "duplicates": self.count("SELECT count(*) FROM spool WHERE outcome LIKE 'duplicate%'"),
+            "held": self.count("SELECT count(*) FROM spool WHERE state = 'hold'"),
+            "quarantined": self.count("SELECT count(*) FROM spool WHERE state = 'quarantined'"),
+            "handed over": len(self.smarthost.taken),
+            "repeats": sum(taken.repeated for taken in self.smarthost.taken),
+            "failed": self.count("SELECT count(*) FROM outbox WHERE state = 'failed'"),
+            "trace lines": self.trace.count,
+        }
 
     def close(self) -> None:
         """Close the database."""
