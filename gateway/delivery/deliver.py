@@ -70,7 +70,14 @@ class Rows(Protocol):
     def lease(self, owner: str, now: datetime, until: datetime, limit: int) -> Sequence[Row]: ...
     def sent(self, outbox_id: int, owner: str, at: datetime, reply: str) -> None: ...
     def deferred(
-        self, outbox_id: int, owner: str, at: datetime, next_try_at: datetime, reply: str, uncertain: bool
+        self,
+        outbox_id: int,
+        owner: str,
+        at: datetime,
+        next_try_at: datetime,
+        reply: str,
+        uncertain: bool,
+        counted: bool,
     ) -> None: ...
     def failed(
         self, outbox_id: int, owner: str, at: datetime, reply: str, enhanced_status: str, expired: bool
@@ -195,8 +202,8 @@ class _Round:
 
     def _hold_back(self, rows: Sequence[Row], receipt: Receipt) -> None:
         now = self._clock.now()
-        attempts = min(row.attempts for row in rows)
-        self._report.resume_at = peer_backoff(attempts, now, self._retry, self._jitter)
+        waited = now - min(row.created_at for row in rows)
+        self._report.resume_at = peer_backoff(waited, now, self._retry, self._jitter)
         for row in rows:
             self._record(row, receipt, self._report.resume_at)
 
@@ -226,7 +233,9 @@ class _Round:
                 self._outbox.sent(row.id, self._owner, now, reply)
             elif next_try_at is not None and outcome in ("deferred", "uncertain"):
                 in_doubt = row.uncertain or outcome == "uncertain"
-                self._outbox.deferred(row.id, self._owner, now, next_try_at, reply, in_doubt)
+                # a try that never reached the recipient's server says nothing about the recipient
+                counted = resume_at is None
+                self._outbox.deferred(row.id, self._owner, now, next_try_at, reply, in_doubt, counted)
             else:
                 expired = outcome == "expired"
                 status = _EXPIRED_STATUS if expired else receipt.enhanced_status

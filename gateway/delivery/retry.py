@@ -43,8 +43,10 @@ def next_try(
     return min(now + timedelta(seconds=delay_s), expire_at)
 
 
-def peer_backoff(attempts: int, now: datetime, retry: Retry, jitter: Jitter) -> datetime:
-    """When a neighbour that could not be used is tried again, for all mails at once. `attempts` is the least
-    of theirs. Never much later than `LONGEST_BACKOFF`: the queue drains soon after the neighbour is back."""
+def peer_backoff(waited: timedelta, now: datetime, retry: Retry, jitter: Jitter) -> datetime:
+    """When a neighbour that could not be used is tried again, for all mails at once. The pause grows with what
+    the longest-waiting mail has `waited`, and is never much longer than `LONGEST_BACKOFF`: the queue drains
+    soon after the neighbour is back."""
     longest = min(retry.longest, LONGEST_BACKOFF)
-    return now + timedelta(seconds=jitter.spread(_delay_s(attempts, retry, longest)))
+    pause = min(max(waited, retry.first), longest)
+    return now + timedelta(seconds=jitter.spread(pause.total_seconds()))

@@ -26,6 +26,8 @@ from gateway.store.spool import Accept
 log = structlog.get_logger()
 
 MAILS_PER_COMMIT = 64
+OCTETS_PER_COMMIT = 32_000_000
+"""A commit takes no further mail beyond this: nobody else can write meanwhile."""
 
 SpoolIds = list[int | None]
 
@@ -89,10 +91,12 @@ class GroupCommit:
         more = True
         while more:
             mails: list[_Mail] = []
+            octets = 0
             mail = self._queue.get()
             while mail is not None:
                 mails.append(mail)
-                if len(mails) == MAILS_PER_COMMIT:
+                octets += mail.accepts[0].raw.size
+                if len(mails) == MAILS_PER_COMMIT or octets >= OCTETS_PER_COMMIT:
                     break
                 try:
                     mail = self._queue.get_nowait()

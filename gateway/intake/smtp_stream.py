@@ -12,7 +12,6 @@ the loop of commands), `SecureConnection` (TLS and AUTH), `EnvelopeCommands` (EH
 
 # The base has no types, and names its methods for the commands.
 # mypy: disable-error-code="misc"
-# ruff: noqa: N802
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """HTML to readable text, with the quotes that mail clients marked kept apart (inscriptis over lxml).
 
-`to_text` gives text in which `quotes.MARKS` stand around what a client marked as quoted; tables and lists
-keep their layout; scripts, styles and what is hidden from the reader (preheaders) are dropped. It takes any
+`to_text` gives text in which `lines.MARKS` stand around what a client marked as quoted or as signature;
+tables and lists keep their layout; scripts, styles and what is hidden from the reader (preheaders) are dropped. It takes any
 input: what is too large, too deep or too strange for the renderer has its tags stripped instead. Never
 raises; linear in the length of the markup.
 """
@@ -17,7 +17,7 @@ from inscriptis.model.config import ParserConfig
 from lxml import etree
 
 from gateway.mail.charsets import safe
-from gateway.mail.quotes import BEGIN, END, MARKS, REST
+from gateway.mail.lines import BEGIN, END, REST, SIGNED, UNSIGNED, unmarked
 
 _MOST_CHARACTERS = 512 * 1024
 _MOST_TAGS = 6000
@@ -39,8 +39,18 @@ _REST_IDS = frozenset(
     ("divRplyFwdMsg", "appendonsend", "stopSpelling", "zwchr", "mail-editor-reference-message-container",
      "ms-outlook-mobile-reference-message")
 )  # fmt: skip
+_SIGNATURE_CLASSES = frozenset(
+    (
+        "gmail_signature",
+        "gmail_signature_prefix",
+        "moz-signature",
+        "protonmail_signature_block",
+        "ms-outlook-ios-signature",
+    )
+)
+_SIGNATURE_IDS = frozenset(("signature", "applemailsignature", "ms-outlook-mobile-signature"))
 _SUSPECT = re.compile(
-    r"gmail_quote|cite|quote|divRplyFwdMsg|appendonsend|OLK_SRC|border-top|stopSpelling|zwchr|reply|iosymail|"
+    r"signature|gmail_quote|cite|quote|divRplyFwdMsg|appendonsend|OLK_SRC|border-top|stopSpelling|zwchr|reply|iosymail|"
     r"reference-message|zmail_extra",
     re.IGNORECASE,
 )
@@ -52,10 +62,8 @@ _CONFIG = ParserConfig(css=STRICT_CSS_PROFILE)
 
 
 def to_text(markup: str) -> str:
-    """The readable text of `markup`, with `quotes.MARKS`."""
-    for mark in MARKS:
-        if mark in markup:
-            markup = markup.replace(mark, "")
+    """The readable text of `markup`, with `lines.MARKS`."""
+    markup = unmarked(markup)
     if len(markup) <= _MOST_CHARACTERS and markup.count("<") <= _MOST_TAGS:
         text = _rendered(markup)
         if text.strip():
@@ -122,26 +130,39 @@ def _drop_hidden(root: etree._Element) -> None:
 
 def _mark_quotes(root: etree._Element) -> None:
     inside: set[etree._Element] = set()
-    for element in root.iter("div", "blockquote", "hr", "span", "table", "section", "p"):
+    for element in list(root.iter("div", "blockquote", "hr", "span", "table", "section", "p")):
         kind = _quote_kind(element)
-        if not kind:
+        if not kind or element.getparent() is None:
             continue
         if any(ancestor in inside for ancestor in element.iterancestors()):
             continue
-        parent = element.getparent()
-        if parent is None:
-            continue
-        begin = etree.Element("div")
         if kind == "rest":
-            begin.text = REST
-            element.addprevious(begin)
+            _mark_before(element, REST)
             return
-        inside.add(element)
-        begin.text = BEGIN
-        element.addprevious(begin)
-        end = etree.Element("div")
-        end.text, end.tail, element.tail = END, element.tail, None
-        element.addnext(end)
+        if kind == "signature":
+            inside.add(element)
+            _mark_before(element, SIGNED)
+            _mark_after(element, UNSIGNED)
+            continue
+        blocks = [] if element.tag == "blockquote" else element.findall("blockquote")
+        _mark_before(element, BEGIN)
+        _mark_after(blocks[0] if blocks else element, END)
+        for block in blocks[1:]:
+            _mark_before(block, BEGIN)
+            _mark_after(block, END)
+        inside.update(blocks or (element,))
+
+
+def _mark_before(element: etree._Element, mark: str) -> None:
+    begin = etree.Element("div")
+    begin.text = mark
+    element.addprevious(begin)
+
+
+def _mark_after(element: etree._Element, mark: str) -> None:
+    end = etree.Element("div")
+    end.text, end.tail, element.tail = mark, element.tail, None
+    element.addnext(end)
 
 
 def _quote_kind(element: etree._Element) -> str:
@@ -150,14 +171,20 @@ def _quote_kind(element: etree._Element) -> str:
     if tag == "blockquote" and ((element.get("type") or "").lower() == "cite" or element.get("cite")):
         return "part"
     classes = element.get("class")
-    if classes and not _QUOTE_CLASSES.isdisjoint(classes.split()):
-        return "part"
+    if classes:
+        words = classes.split()
+        if not _QUOTE_CLASSES.isdisjoint(words):
+            return "part"
+        if not _SIGNATURE_CLASSES.isdisjoint(words):
+            return "signature"
     if name:
         if name in _REST_IDS or name.removeprefix("x_") in _REST_IDS:
             return "rest"
         if name.startswith(_QUOTE_IDS):
             return "part"
-    if element.get("name") == "quote":
+        if name.removeprefix("x_").lower() in _SIGNATURE_IDS:
+            return "signature"
+    if element.get("name") in ("quote", "messageReplySection"):
         return "part"
     style = element.get("style")
     if style and tag == "div" and "border-top" in style:

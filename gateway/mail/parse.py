@@ -21,6 +21,7 @@ from gateway.mail.charsets import decode, safe
 from gateway.mail.dates import parse_date
 from gateway.mail.headers import clean, decode_field, read_headers, unfold
 from gateway.mail.html import marks_quotes, to_text
+from gateway.mail.lines import unmarked
 from gateway.mail.message import Address, Forwarded, Headers, Message
 from gateway.mail.references import message_id, message_ids
 from gateway.mail.report import read_report
@@ -131,7 +132,7 @@ class _Reader:
         """New and quoted text; where the plain text shows no quote, but a client marked one in the HTML
         of the same mail, by that."""
         split = quotes.split(text)
-        if split.quoted or not html or not marks_quotes(html) or any(mark in text for mark in quotes.MARKS):
+        if split.quoted or not html or not marks_quotes(html) or text != unmarked(text):
             return split
         marked = quotes.split(to_text(html[: self.limits.text_octets]))
         if not marked.quoted:
@@ -139,9 +140,7 @@ class _Reader:
         return quotes.Split(split.text, marked.new_text, marked.quoted, marked.signature)
 
     def plain(self, part: Part, reading: skeleton.Reading) -> str:
-        text = self.decoded(part, reading)
-        for mark in quotes.MARKS:
-            text = text.replace(mark, "")
+        text = unmarked(self.decoded(part, reading))
         if part.content_type in ("text/enriched", "text/richtext"):
             return to_text(text)
         return body.unflow(text, part)

@@ -21,7 +21,8 @@ from gateway.mail.parameters import content_type_of, parameters_of
 _LINE = re.compile(rb"[^\r\n]*(?:\r\n|\r|\n)?")
 _FIELD = re.compile(rb"([!-9;-~]+)[ \t]*:")
 _DELIMITER = re.compile(
-    rb"(?:(?<=[\r\n])|\A)(--[^\r\n]{1,200}?)(?<!--)[ \t]*(?:\r\n|\r|\n)Content-[A-Za-z-]{2,40}[ \t]*:", re.IGNORECASE
+    rb"(?:(?<=[\r\n])|\A)(--[^\r\n]{1,200}?)(?<!--)[ \t]*(?:\r\n|\r|\n)Content-[A-Za-z-]{2,40}[ \t]*:",
+    re.IGNORECASE,
 )
 _GUESSED_WITHIN = 64 * 1024
 _MANY_FALSE_HITS = 2000

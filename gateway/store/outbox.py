@@ -64,6 +64,7 @@ _DUE = """SELECT o.id FROM outbox o WHERE o.state = 'queued' AND o.next_try_at <
  AND NOT EXISTS (SELECT 1 FROM outbox e WHERE e.ticket_id = o.ticket_id AND e.recipient_key = o.recipient_key
   AND e.state = 'queued' AND e.id < o.id AND (e.next_try_at > ? OR e.lease_until > ?))
  ORDER BY o.id LIMIT ?"""
+_TRIED = "attempts = attempts + 1"
 _COLUMNS = (
     "id", "ticket_id", "entry_id", "kind", "audience", "reverse_path", "forward_path", "recipient_key",
     "message_id", "attempts", "created_at", "expire_at", "uncertain", "size", "skeleton", "attachments",
@@ -165,7 +166,7 @@ class Outbox:
 
     def _record(self, outbox_id: int, owner: str, assignments: str, values: Sequence[object]) -> None:
         found = self._db.sql(
-            f"UPDATE outbox SET attempts = attempts + 1, {assignments},"  # noqa: S608
+            f"UPDATE outbox SET {assignments},"  # noqa: S608
             " lease_owner = NULL, lease_until = NULL WHERE id = ? AND lease_owner = ? AND state = 'queued'",
             (*values, outbox_id, owner),
         )
@@ -177,19 +178,32 @@ class Outbox:
         octets."""
         with self._db.write(durable=False):
             self._record(
-                outbox_id, owner, "state = 'sent', done_at = ?, reply = ?", (to_ms(at), reply[:1000])
+                outbox_id,
+                owner,
+                f"{_TRIED}, state = 'sent', done_at = ?, reply = ?",
+                (to_ms(at), reply[:1000]),
             )
 
     def deferred(
-        self, outbox_id: int, owner: str, at: datetime, next_try_at: datetime, reply: str, uncertain: bool
+        self,
+        outbox_id: int,
+        owner: str,
+        at: datetime,
+        next_try_at: datetime,
+        reply: str,
+        uncertain: bool,
+        counted: bool = True,
     ) -> None:
-        """It is to be tried again at `next_try_at`; `uncertain` where it may have arrived all the same."""
+        """It is to be tried again at `next_try_at`; `uncertain` where it may have arrived all the same. Not
+        `counted` where the way out as a whole could not be used, so that the mail's own waits do not grow."""
         true = "1" if self._db.is_sqlite else "TRUE"
+        doubt = f"uncertain = {true}, " if uncertain else ""
+        tried = f"{_TRIED}, " if counted else ""
         with self._db.write():
             self._record(
                 outbox_id,
                 owner,
-                ("uncertain = " + true + ", " if uncertain else "") + "next_try_at = ?, reply = ?",
+                f"{doubt}{tried}next_try_at = ?, reply = ?",
                 (to_ms(next_try_at), reply[:1000]),
             )
 
@@ -202,7 +216,7 @@ class Outbox:
             self._record(
                 outbox_id,
                 owner,
-                "state = 'failed', done_at = ?, reply = ?, enhanced_status = ?",
+                f"{_TRIED}, state = 'failed', done_at = ?, reply = ?, enhanced_status = ?",
                 (to_ms(at), reply[:1000], enhanced_status[:20]),
             )
             self.on_failure(outbox_id, at, reply, expired)

@@ -66,8 +66,8 @@ def test_the_next_try_is_in_the_future_and_not_after_the_expiry(
         assert at <= NOW + retry.longest * 1.25
 
 
-@given(st.integers(0, 10**6))
-def test_a_neighbour_is_looked_at_again_soon_however_long_it_is_away(attempts: int) -> None:
-    at = peer_backoff(attempts, NOW, RETRY, FixedJitter())
+@given(st.timedeltas(timedelta(), timedelta(days=30)))
+def test_a_neighbour_is_looked_at_again_soon_however_long_it_is_away(waited: timedelta) -> None:
+    at = peer_backoff(waited, NOW, RETRY, FixedJitter())
 
     assert NOW + RETRY.first <= at <= NOW + LONGEST_BACKOFF

@@ -154,7 +154,7 @@ def serving(
     **more: Any,
 ) -> Iterator[Served]:
     """One listener called "in" on a free port, while the block runs."""
-    extra = {key: more.pop(key) for key in ("inherited",) if key in more}
+    extra = {key: more.pop(key) for key in ("inherited", "at_end") if key in more}
     settings = desk_settings(folder / "state", listener or {}, **more)
     spool = spool or FakeSpool()
     woken: list[int] = []

@@ -56,6 +56,18 @@ def test_mails_that_wait_share_a_commit() -> None:
     assert [len(each) for each in spool.commits] == [1, MAILS_PER_COMMIT, 100 - MAILS_PER_COMMIT]
 
 
+def test_large_mails_do_not_make_a_commit_that_lasts(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gateway.intake.group_commit.OCTETS_PER_COMMIT", 3)
+    spool = FakeSpool(gate=threading.Event())
+
+    async def story(commit: GroupCommit) -> None:
+        await asyncio.gather(*await held_back(commit, spool, 7))
+
+    with committing(spool) as commit:
+        asyncio.run(story(commit))
+    assert [len(each) for each in spool.commits] == [1, 3, 3, 1]
+
+
 def test_a_mail_for_two_queues_is_one_commit_and_two_ids() -> None:
     spool = FakeSpool()
 

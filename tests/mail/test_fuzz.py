@@ -59,7 +59,7 @@ def test_no_text_vanishes_from_a_plain_mail(text: str) -> None:
     mail = read(raw)
     kept = "".join(mail.text.split())
     assert kept == "".join(text.encode("utf-8", "replace").decode().replace("\0", "").split()).translate(
-        dict.fromkeys([0xE0F0, 0xE0F1, 0xE0F2])
+        dict.fromkeys(range(0xE0F0, 0xE0F5))
     )
     assert bool(mail.new_text.strip()) == bool(mail.text.strip())
 

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.mail.quotes import BEGIN, END, MARKER, REST, split
+from gateway.mail.lines import BEGIN, END, REST
+from gateway.mail.quotes import MARKER, split
 
 
 def _new(text: str) -> str:

@@ -110,7 +110,8 @@ class Received:
         return tuple(
             payload.decode("utf-8")
             for part in self._mail.walk()
-            if not part.is_multipart() and isinstance(payload := part.get_payload(decode=True), bytes)
+            if part.get_content_maintype() == "text"
+            and isinstance(payload := part.get_payload(decode=True), bytes)
         )
 
     @property

@@ -69,21 +69,22 @@ class Simulation:
         self._chance: random.Random = stream(seed, "order")
         self._running: list[Node] = []
         self._stumbled: dict[bytes, int] = {}
-        self.nodes = [
-            Node(
-                f"node{number}",
-                seed,
-                url,
-                self.policy,
-                plan.rates,
-                self.clock,
-                self.trace,
-                self.world,
-                self.smarthost,
-                self._stalled,
-            )
-            for number in range(plan.nodes)
-        ]
+        with self.trace.logs():
+            self.nodes = [
+                Node(
+                    f"node{number}",
+                    seed,
+                    url,
+                    self.policy,
+                    plan.rates,
+                    self.clock,
+                    self.trace,
+                    self.world,
+                    self.smarthost,
+                    self._stalled,
+                )
+                for number in range(plan.nodes)
+            ]
         self.world.submit = self._submit
         self.steps = 0
 

@@ -102,6 +102,16 @@ def test_uncertain_is_remembered(store: Store, clock: HandClock) -> None:
     assert row.uncertain, "once uncertain, always"
 
 
+def test_a_try_that_never_reached_the_recipients_server_is_not_counted(
+    store: Store, clock: HandClock
+) -> None:
+    (one,) = put(store, clock, mail())
+    leased(store, clock)
+    store.outbox.deferred(one, "me", clock.now(), clock.now(), "no connection", False, counted=False)
+    (row,) = store.outbox.lease("me", clock.now(), clock.now() + MINUTE, 1)
+    assert row.attempts == 0
+
+
 def test_release_gives_back_what_was_not_recorded(store: Store, second: Store, clock: HandClock) -> None:
     first, later = put(store, clock, mail("a@x.example"), mail("b@x.example"))
     leased(store, clock)
