@@ -44,6 +44,10 @@ class _Page:
             shown = text if self._full else shorten(text, room)
             self.lines.append(f"  {self.paint(label.ljust(_LABEL), 'dim')} {shown}")
 
+    def head(self, text: str) -> None:
+        """A line over the ones that follow."""
+        self.lines.append(f"  {self.paint(shorten(clean(text), self._width - 2), 'cyan')}")
+
     def text(self, label: str, text: str, most: int) -> None:
         """Lines of a mail's text under a label that says how many there are."""
         if not text.strip():
@@ -134,9 +138,9 @@ def _thread(out: _Page, thread: Any) -> None:
     number = thread["ticket"]
     out.section("Thread", f"ticket {number}" if number is not None else "no earlier ticket")
     for one in thread["evidence"]:
-        mark = out.paint("holds", "green") if one["accepted"] else out.paint("lost ", "yellow")
-        out.field(one["signal"].replace("_", " ")[:_LABEL], one["value"])
-        out.lines.append(f"  {' ' * _LABEL} {mark} {clean(one['why'])}")
+        mark = out.paint("holds", "green") if one["accepted"] else out.paint("lost", "yellow")
+        out.head(f"{one['signal'].replace('_', ' ')} {one['value']}")
+        out.lines.append(f"    {mark}: {clean(one['why'])}")
     if thread["evidence"]:
         out.field("", "(no database is asked here, so no ticket is known)")
 
@@ -155,8 +159,9 @@ def _outgoing(out: _Page, outgoing: Any) -> None:
     count = len(outgoing)
     out.section("Goes out", f"{count} mail{'s' * (count != 1)}" if count else "nothing")
     for one in outgoing:
-        out.field(one["kind"].replace("_", " "), f"to {one['to']}: {one['subject']}")
-        out.text("", one["text"], _OTHER)
+        out.head(f"{one['kind'].replace('_', ' ')} to {one['to']}")
+        out.field("subject", one["subject"])
+        out.text("text", one["text"], _OTHER)
 
 
 def people(addresses: Iterable[Any]) -> str:

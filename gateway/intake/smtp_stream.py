@@ -49,6 +49,16 @@ def with_status(reply: str) -> str:
     return f"{found[1]} {_STATUS[found[1]]} {reply[4:]}"
 
 
+_COMMANDS: dict[type, tuple[str, ...]] = {}
+
+
+class NoHooks:
+    """In place of aiosmtpd's handler: the commands are methods of the connection itself."""
+
+    def __dir__(self) -> tuple[str, ...]:
+        return ()
+
+
 class QuietSession(Session):
     """aiosmtpd's session; its own `login_data` warns at each use."""
 
@@ -64,7 +74,7 @@ class Stream(SMTP):
     def __init__(self, context: ListenerContext) -> None:
         listener = context.listener
         super().__init__(
-            None,
+            NoHooks(),
             data_size_limit=listener.limits.message_size,
             enable_SMTPUTF8=True,
             hostname=context.hostname,
@@ -82,6 +92,14 @@ class Stream(SMTP):
         self._busy = False
         self._over = False
         self._stopping = False
+
+    def __dir__(self) -> tuple[str, ...]:
+        # For each connection the base looks through all attributes for commands, which costs more than MAIL,
+        # RCPT and DATA together.
+        kind = type(self)
+        if kind not in _COMMANDS:
+            _COMMANDS[kind] = tuple(name for name in dir(kind) if name.startswith(("smtp_", "auth_")))
+        return _COMMANDS[kind]
 
     @property
     def encrypted(self) -> bool:

@@ -17,6 +17,7 @@ from gateway.mail.message import Attachment
 from gateway.mail.structure import Part
 
 _BODY_TYPES = frozenset(("text/plain", "text/html", "text/enriched", "text/richtext"))
+_LONGEST_NAME = 255
 _FOLDER = re.compile(r"^.*[\\/]", re.DOTALL)
 
 
@@ -29,12 +30,14 @@ class Slot:
 
 
 def file_name(part: Part) -> str:
-    """The name of a part as people see it, folders taken off; "" where it has none."""
+    """The name of a part as people see it, folders taken off, the middle of an endless one too; "" where it
+    has none."""
     name = part.disposition_parameters.get("filename") or part.parameters.get("name") or ""
     if not name:
         return ""
     name = decode_text(name)
-    return _FOLDER.sub("", name).strip() or name.strip("\\/. ")
+    name = _FOLDER.sub("", name).strip() or name.strip("\\/. ")
+    return name if len(name) <= _LONGEST_NAME else name[: _LONGEST_NAME - 40] + name[-40:]
 
 
 def is_body(part: Part) -> bool:

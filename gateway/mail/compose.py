@@ -30,6 +30,7 @@ from email.utils import format_datetime
 from gateway.mail.message import Address
 
 _CONTROLS = re.compile(r"[\x00-\x1f\x7f\x85\u2028\u2029\ud800-\udfff]+")
+_BASE64_LINE = re.compile(rb".{1,76}")
 _SPACES = re.compile(r" {2,}")
 _ATOM_PHRASE = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~ -]+")
 _CONTENT_TYPE = re.compile(r"[a-z0-9!#$&^_.+-]{1,60}/[a-z0-9!#$&^_.+-]{1,80}")
@@ -225,16 +226,17 @@ def base64_lines(chunks: Iterable[bytes]) -> Iterator[bytes]:
     """Base64 with CRLF-ended lines of 76 characters, in bounded memory."""
     rest = b""
     for chunk in chunks:
-        octets = rest + chunk
+        octets = rest + chunk if rest else chunk
         whole = len(octets) // 57 * 57
         rest = octets[whole:]
-        for start in range(0, whole, 57 * 1024):
-            yield b"".join(
-                binascii.b2a_base64(octets[at : min(at + 57, whole)], newline=False) + b"\r\n"
-                for at in range(start, min(start + 57 * 1024, whole), 57)
-            )
+        if whole:
+            yield _wrapped(octets[:whole])
     if rest:
-        yield binascii.b2a_base64(rest, newline=False) + b"\r\n"
+        yield _wrapped(rest)
+
+
+def _wrapped(octets: bytes) -> bytes:
+    return b"\r\n".join(_BASE64_LINE.findall(binascii.b2a_base64(octets, newline=False))) + b"\r\n"
 
 
 def assemble(

@@ -1,9 +1,9 @@
 """HTML to readable text, with the quotes that mail clients marked kept apart (inscriptis over lxml).
 
 `to_text` gives text in which `lines.MARKS` stand around what a client marked as quoted or as signature;
-tables and lists keep their layout; scripts, styles and what is hidden from the reader (preheaders) are dropped. It takes any
-input: what is too large, too deep or too strange for the renderer has its tags stripped instead. Never
-raises; linear in the length of the markup.
+tables and lists keep their layout; scripts, styles and what is hidden from the reader (preheaders) are
+dropped. It takes any input: what is too large, too deep or too strange for the renderer has its tags
+stripped instead. Never raises; linear in the length of the markup.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from gateway.mail.lines import BEGIN, END, REST, SIGNED, UNSIGNED, unmarked
 _MOST_CHARACTERS = 512 * 1024
 _MOST_TAGS = 6000
 _DEEPEST = 150
+_LONGEST_LINK = 300
 _TAG = re.compile(r"<(?:(!--)|(/?)([a-zA-Z][a-zA-Z0-9:]*)[^<>]*+>?|[!?][^<>]*+>)")
 _BLOCKS = frozenset(
     ("p", "div", "br", "tr", "li", "h1", "h2", "h3", "h4", "h5", "h6", "table", "blockquote", "ul", "ol",
@@ -87,6 +88,8 @@ def _rendered(markup: str) -> str:
             _drop_hidden(root)
         if _SUSPECT.search(markup):
             _mark_quotes(root)
+        if "href" in markup:
+            _show_links(root)
         return str(Inscriptis(root, _CONFIG).get_text())
     except (etree.LxmlError, ValueError, RecursionError, IndexError, TypeError, AttributeError, KeyError):
         return ""
@@ -130,7 +133,7 @@ def _drop_hidden(root: etree._Element) -> None:
 
 def _mark_quotes(root: etree._Element) -> None:
     inside: set[etree._Element] = set()
-    for element in list(root.iter("div", "blockquote", "hr", "span", "table", "section", "p")):
+    for element in list(root.iter("div", "blockquote", "hr", "span", "table", "section", "p", "pre")):
         kind = _quote_kind(element)
         if not kind or element.getparent() is None:
             continue
@@ -151,6 +154,21 @@ def _mark_quotes(root: etree._Element) -> None:
             _mark_before(block, BEGIN)
             _mark_after(block, END)
         inside.update(blocks or (element,))
+
+
+def _show_links(root: etree._Element) -> None:
+    """Put the target of each link behind its text, where the text does not tell it."""
+    for link in root.iter("a"):
+        target = (link.get("href") or "").strip()
+        if not target.startswith(("http://", "https://")) or len(target) > _LONGEST_LINK:
+            continue
+        text = "".join(link.itertext()).strip()
+        if not text or text.rstrip("/") in target:
+            continue
+        if len(link):
+            link[-1].tail = f"{link[-1].tail or ''} <{target}>"
+        else:
+            link.text = f"{link.text or ''} <{target}>"
 
 
 def _mark_before(element: etree._Element, mark: str) -> None:

@@ -37,7 +37,7 @@ class Split:
 
 
 def split(marked: str) -> Split:
-    """Tell the lines of a mail's text apart. `marked` may hold `lines.MARKS`; they are in none of the results."""
+    """Tell the lines of a mail's text apart. `marked` may hold `lines.MARKS`; no result holds one."""
     lines = split_shared(read_lines(marked))
     text = "\n".join(line.text for line in lines).strip("\n")
     shapes = [shape_of(line.text) for line in lines]
@@ -78,7 +78,7 @@ def _cut(lines: list[Line], shapes: list[str], start: int) -> tuple[int, int]:
             header_block(shapes, index + 1, 1) or "original message" in shape.casefold()
         ):
             return index, 0
-        if header_block(shapes, index, 2):
+        if (":" in shape or "：" in shape) and header_block(shapes, index, 2):
             return _with_rule(lines, shapes, index), 0
         if shape[-1] in ":：-" and (first := intro_start(lines, shapes, index, before_quote=False)) >= 0:
             following = next((at for at in range(index + 1, min(index + 5, total)) if shapes[at]), total)

@@ -22,6 +22,7 @@ _TRUSTED_ENCODINGS = frozenset(("7bit", "8bit", "binary", "base64", "quoted-prin
 _UNTRUSTED_CODECS = ("iso2022", "utf-7", "utf-16", "utf-32", "hz")
 _MOST_SUBJECT = 2000
 
+# Its log lines quote the mail, and every odd mail makes some.
 logging.getLogger("mailparser").setLevel(logging.CRITICAL)
 
 

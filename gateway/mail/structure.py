@@ -20,6 +20,11 @@ from gateway.mail.parameters import content_type_of, parameters_of
 
 _LINE = re.compile(rb"[^\r\n]*(?:\r\n|\r|\n)?")
 _FIELD = re.compile(rb"([!-9;-~]+)[ \t]*:")
+_LEADING = re.compile(
+    rb"(?:\xef\xbb\xbf)?+[\r\n]*+(?=(?:From |(?:Received|Return-Path|Delivered-To|From|To|Subject|Date|"
+    rb"Message-ID|MIME-Version|Content-Type|DKIM-Signature|X-[A-Za-z-]{1,40}):))",
+    re.IGNORECASE,
+)
 _DELIMITER = re.compile(
     rb"(?:(?<=[\r\n])|\A)(--[^\r\n]{1,200}?)(?<!--)[ \t]*(?:\r\n|\r|\n)Content-[A-Za-z-]{2,40}[ \t]*:",
     re.IGNORECASE,
@@ -80,7 +85,9 @@ def walk(raw: bytes, *, header_octets: int, headers: int, depth: int, parts: int
     """The structure of `raw`. At most `headers` fields and `header_octets` octets of one header block are
     looked at, multiparts are opened down to `depth` levels, `parts` is the most parts that are told."""
     walker = _Walker(raw, header_octets, headers, depth, parts)
-    return Structure(walker.part("", 0, len(raw), 0, "text/plain"), walker.defects)
+    leading = _LEADING.match(raw)
+    start = leading.end() if leading is not None else 0
+    return Structure(walker.part("", start, len(raw), 0, "text/plain"), walker.defects)
 
 
 class _Walker:
@@ -246,7 +253,9 @@ class _Walker:
                 continue
             field_name = match_field(raw, position, line_stop)
             if field_name is None:
-                if raw.startswith(b"From ", position) and position == start:
+                if raw.startswith((b"From ", b">From "), position) and (
+                    position == start or match_field(raw, line_stop, stop) is not None
+                ):
                     position = line_stop
                     continue
                 if first == 0x3A:

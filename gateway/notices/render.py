@@ -27,7 +27,7 @@ from jinja2 import (
     TemplateError,
 )
 from jinja2.sandbox import ImmutableSandboxedEnvironment
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from gateway.resources import templates_folder
 
@@ -36,6 +36,7 @@ KINDS = (
     "delivery_trouble", "alert",
 )  # fmt: skip
 _LINK = re.compile(r"https?://[^\s<>\"')\]]{1,1000}", re.ASCII)
+_BREAK = Markup("<br>\n")
 _ANCHOR = Markup('<a href="{0}" style="color:#0b57d0">{0}</a>')
 
 
@@ -56,7 +57,7 @@ def paragraphs(text: str) -> Markup:
 
 
 def _lines(text: str) -> Markup:
-    return Markup("<br>\n").join(text.split("\n"))
+    return escape(text).replace("\n", _BREAK)
 
 
 def quote(text: str) -> str:

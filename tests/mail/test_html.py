@@ -66,6 +66,46 @@ def test_text_between_and_below_marked_quotes_is_new() -> None:
     assert found.new_text.split() == ["a", "b", "tail", "c"]
 
 
+def test_answers_inside_the_clients_quote_are_new() -> None:
+    found = split(
+        to_text(
+            '<div class="gmail_quote"><div class="gmail_attr">On Monday, S wrote:</div>'
+            '<blockquote class="gmail_quote">one?</blockquote><div>yes</div>'
+            '<blockquote class="gmail_quote">two?</blockquote><div>no</div></div>'
+        )
+    )
+    assert found.new_text.split() == ["yes", "no"]
+    assert found.quoted.split("\n")[-2:] == ["one?", "two?"]
+
+
+@pytest.mark.parametrize(
+    "block",
+    [
+        '<div class="gmail_signature">Anna</div>',
+        '<div id="Signature">Anna</div>',
+        '<pre class="moz-signature">Anna</pre>',
+    ],
+)
+def test_signatures_that_clients_mark(block: str) -> None:
+    found = split(to_text(f'<div>new</div>{block}<blockquote type="cite">old</blockquote>'))
+    assert (found.new_text.strip(), found.signature.strip(), found.quoted.strip()) == ("new", "Anna", "old")
+
+
+@pytest.mark.parametrize(
+    ("link", "text"),
+    [
+        ('<a href="https://x.example/p">here</a>', "here <https://x.example/p>"),
+        ('<a href="https://x.example/p"><b>here</b></a>', "here <https://x.example/p>"),
+        ('<a href="https://x.example/">https://x.example</a>', "https://x.example"),
+        ('<a href="mailto:a@b.example">a@b.example</a>', "a@b.example"),
+        ('<a href="javascript:alert(1)">here</a>', "here"),
+        ('<a href="https://x.example/p"><img src="x"></a>', ""),
+    ],
+)
+def test_links_tell_their_target(link: str, text: str) -> None:
+    assert " ".join(to_text(f"<p>{link}</p>").split()) == text
+
+
 def test_a_blockquote_that_no_client_made_is_text() -> None:
     assert split(to_text("<p>He said</p><blockquote>wisdom</blockquote>")).new_text.split() == [
         "He",

@@ -6,6 +6,7 @@ import hashlib
 import tracemalloc
 from datetime import UTC, datetime
 
+import mailparser
 import pytest
 
 from gateway.mail import parse as parse_room
@@ -84,6 +85,27 @@ def test_html_becomes_text_and_the_clients_quote_is_known() -> None:
     assert "turn it off" in mail.text
     assert "preheader" not in mail.text
     assert mail.html is not None
+
+
+def test_the_quote_that_only_the_html_shows_is_found() -> None:
+    alternative = (
+        b"--b\n\nThanks!\n\nQuux Support zorped\nDid you turn it off?\n--b\nContent-Type: text/html\n\n"
+        b"<p>Thanks!</p><div class='gmail_quote'>Quux Support zorped<br>Did you turn it off?</div>\n--b--\n"
+    )
+    mail = body_of(alternative, b"Content-Type: multipart/alternative; boundary=b")
+    assert mail.new_text == "Thanks!"
+    assert "turn it off" in mail.quoted
+    assert "turn it off" in mail.text
+
+
+def test_mail_parser_is_given_no_attachment(monkeypatch: pytest.MonkeyPatch) -> None:
+    given: list[bytes] = []
+    original = mailparser.parse_from_bytes
+    monkeypatch.setattr(mailparser, "parse_from_bytes", lambda raw: given.append(raw) or original(raw))
+    mail = read(MIXED)
+    assert len(given) == 1
+    assert all(piece not in given[0] for piece in (b"binary=0D", b"iVBORw0KGgo", b"inner text"))
+    assert "mail-parser-failed" not in mail.defects
 
 
 def test_a_delivery_report_names_recipients_and_our_mail() -> None:

@@ -14,6 +14,7 @@ from gateway.mail.structure import Structure, walk
 from tests.mail.mails import MIXED, SELF_WRITTEN, corpus, mutations
 
 _TOLERATED = (
+    re.compile(rb"\A(?:\xef\xbb\xbf)?[\r\n]|\A>From "),
     re.compile(rb"content-type:[ \t]*+[^\s;]++(?:[ \t]|[\r\n]++[ \t])++[^\s;]", re.IGNORECASE),
     re.compile(rb"^[!-9;-~]+[ \t]+:", re.MULTILINE),
     re.compile(rb"content-type:\s*+(?![\w.+-]++/[\w.+-]++\s*+(?:;|[\r\n]|$))", re.IGNORECASE),
@@ -91,7 +92,7 @@ def test_damaged_mails() -> None:
 _line = st.sampled_from(
     [b"--a", b"--a--", b"--b", b"--b--", b"--a ", b"x", b"", b"Content-Type: multipart/mixed; boundary=b",
      b"Content-Type: multipart/digest; boundary=\"b\"", b"Content-Type: multipart/mixed; boundary=a", b"--ab",
-     b"Content-Type: text/plain", b" ; x=y", b"--", b"a: b", b"From x"]
+     b"Content-Type: text/plain", b" ; x=y", b"--", b"a: b"]
 )  # fmt: skip
 
 
@@ -111,6 +112,22 @@ def test_a_missing_or_wrong_boundary_is_guessed(header: bytes) -> None:
     found = _walk(raw)
     assert [raw[leaf.body : leaf.stop] for leaf in found.root.leaves()] == [b"the text"]
     assert "boundary-guessed" in found.defects
+
+
+@pytest.mark.parametrize(
+    "above", [b"\r\n", b"\n\n\n", b"\xef\xbb\xbf", b"From a@b Mon Jan  6 10:00:00 2025\n", b">From x\n"]
+)
+def test_what_stands_above_the_header_is_passed_over(above: bytes) -> None:
+    root = _walk(above + b"Subject: s\n\nbody").root
+    assert (root.fields, root.body) == ([("subject", b" s\n")], len(above) + 12)
+
+
+def test_a_mailbox_line_among_the_header_is_passed_over() -> None:
+    assert _agree(b"Subject: s\nFrom x\nContent-Type: multipart/mixed; boundary=b\n\n--b\n\none\n--b--\n")
+
+
+def test_a_body_without_header_stays_a_body() -> None:
+    assert _walk(b"\n\nDear: all\n\nbody").root.fields == []
 
 
 def test_part_numbers_are_those_of_imap() -> None:

@@ -28,7 +28,8 @@ _SILENT_KINDS = ("machine", "vacation", "agent_vacation", "dsn", "forged", "pois
 
 @dataclass(frozen=True, slots=True)
 class Spooled:
-    """A row of the spool. `opened`: its entry is its ticket's first one."""
+    """A row of the spool. `opened`: its entry is its ticket's first one. `unlucky`: three nodes died, or lost
+    their database, while they had it in hand."""
 
     posted: Posted
     queue: str
@@ -39,6 +40,7 @@ class Spooled:
     kind: str | None
     author: str | None
     opened: bool
+    unlucky: bool
 
 
 class Findings:
@@ -48,6 +50,7 @@ class Findings:
         self.world = simulation.world
         self.smarthost = simulation.smarthost
         self.rows = simulation.rows
+        self._left_in_hand = simulation.left_in_hand
         self.posted_by_digest = {
             digest: posted for posted in simulation.world.posted for digest in posted.copies
         }
@@ -66,15 +69,16 @@ class Findings:
         first = dict(self.rows("SELECT ticket_id, min(id) FROM entry GROUP BY ticket_id"))
         found: dict[Posted, list[Spooled]] = defaultdict(list)
         query = (
-            "SELECT r.sha256, s.queue, s.state, s.outcome, e.ticket_id, e.id, e.kind, e.author FROM spool s"
+            "SELECT s.id, r.sha256, s.queue, s.state, s.outcome, e.ticket_id, e.id, e.kind, e.author FROM spool s"
             " JOIN raw_mail r ON r.id = s.raw_mail_id LEFT JOIN entry e ON e.id = s.entry_id ORDER BY s.id"
         )
-        for digest, queue, state, outcome, ticket, entry, kind, author in self.rows(query):
+        for number, digest, queue, state, outcome, ticket, entry, kind, author in self.rows(query):
             posted = self._posted(digest)
             if posted is not None:
                 opened = entry is not None and first[ticket] == entry
+                unlucky = self._left_in_hand[number] >= 3
                 found[posted].append(
-                    Spooled(posted, queue, state, outcome or "", ticket, entry, kind, author, opened)
+                    Spooled(posted, queue, state, outcome or "", ticket, entry, kind, author, opened, unlucky)
                 )
         return found
 
@@ -104,7 +108,10 @@ def every_mail_is_accounted_for(found: Findings) -> Iterator[str]:
         for queue in posted.queues:
             mine = [row for row in rows if row.queue == queue]
             fates = {_fate(row) for row in mine}
-            if _expected_fate(posted) not in fates or not fates <= {_expected_fate(posted), "duplicate"}:
+            expected = _expected_fate(posted)
+            if fates == {"quarantined"} and all(row.unlucky for row in mine):
+                expected = "quarantined"
+            if expected not in fates or not fates <= {expected, "duplicate"}:
                 outcomes = [(row.state, row.outcome) for row in mine]
                 yield f"mail {posted.number} ({posted.kind}) in {queue}: {outcomes}"
 
@@ -275,7 +282,7 @@ def nothing_private_reached_a_customer(found: Findings) -> Iterator[str]:
         yield from (f"{where}: the agent's address {one}" for one in AGENT_ADDRESSES if one in low)
         if signed := _AGENTS_SIGNED.search(text):
             yield f"{where}: the agent's signed address {signed[0]}"
-        for token in set(TOKEN.findall(text)):
+        for token in sorted(set(TOKEN.findall(text)) & found.world.marks.keys()):
             mark = found.world.marks[token]
             if mark.sort in "nsx":
                 yield f"{where}: internal text {token} by {mark.author}"

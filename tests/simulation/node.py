@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from datetime import datetime, timedelta
 
@@ -11,6 +12,7 @@ from gateway.delivery.make import longest_submit
 from gateway.intake.mailbox_thread import MailboxThread
 from gateway.pipeline import Policy
 from gateway.ports import MailSource
+from gateway.store.database import Database
 from gateway.store.errors import Conflict, StoreTrouble
 from gateway.store.spool import Accept, BytesRaw
 from gateway.store.store import Store
@@ -56,6 +58,8 @@ class Node:
         self._deliver_lease = max(self._lease, 2 * longest_submit(policy.settings))
         self._generation = 0
         self.crashes = 0
+        self.left_in_hand: Counter[int] = Counter()
+        """Spool rows → how often a step of this node ended while it had them in hand."""
         self.due: dict[str, datetime] = {}
         self._boot()
 
@@ -109,6 +113,7 @@ class Node:
     def die(self) -> None:
         """What a crash leaves: nothing here; in the database its leases."""
         self.crashes += 1
+        self._count_left_in_hand()
         self.store.close()
         self._boot()
         back_at = self._clock.now() + timedelta(seconds=self.faults.chance.uniform(5, 1800))
@@ -133,8 +138,15 @@ class Node:
         )
         self._trace.note(self.name, "ingested", report)
         if report.trouble is not None:
+            self._count_left_in_hand()
             return _TROUBLE_S
         return 0.1 if report.taken else _POLL_S
+
+    def _count_left_in_hand(self) -> None:
+        with Database.read(self.store.database):
+            query = "SELECT id FROM spool WHERE lease_owner = ?"
+            found = self.store.database.sql(query, (f"{self._owner}/ingest",)).fetchall()
+        self.left_in_hand.update(number for (number,) in found)
 
     def _deliver(self) -> float:
         retry = self._policy.settings.delivery.retry
