@@ -17,6 +17,7 @@ import stat
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 _FROM_LINE = re.compile(
@@ -28,7 +29,7 @@ STANDARD_INPUT = "-"
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """A mail by name. `read` gives its octets; raises OSError."""
+    """A mail by name. `read` gives its octets, before the next mail is asked for; raises OSError."""
 
     name: str
     read: Callable[[], bytes]
@@ -119,8 +120,9 @@ def _in_octets(name: str, octets: bytes | mmap.mmap) -> Iterator[Found]:
         stop = next(starts, None)
         number += 1
         alone = number == 1 and stop is None
-        mail = _without_envelope(octets[start:stop])
-        yield Found(name if alone else f"{name}#{number}", lambda mail=mail: mail)  # type: ignore[misc]
+        envelope = _ENVELOPE_LINE.match(octets, start)
+        piece = slice(envelope.end() if envelope else start, stop)
+        yield Found(name if alone else f"{name}#{number}", partial(octets.__getitem__, piece))
         start = stop
 
 

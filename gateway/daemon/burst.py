@@ -26,10 +26,17 @@ class Burst:
         self._command = list(command or (sys.executable, "-m", "gateway.daemon.helper", str(config_folder)))
         self._running: list[subprocess.Popen[bytes]] = []
 
+    @property
+    def running(self) -> int:
+        """How many run, or ran when `look` was last called."""
+        return len(self._running)
+
     def look(self, waiting: int) -> None:
         """Start helpers where `waiting` mails are many; forget those that have ended."""
         for one in [one for one in self._running if one.poll() is not None]:
             self._running.remove(one)
+            if one.stdin is not None:
+                one.stdin.close()
             if one.returncode:
                 log.error("helper failed", pid=one.pid, exit_code=one.returncode)
             else:

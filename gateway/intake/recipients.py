@@ -1,6 +1,6 @@
 """Which recipients this desk takes mail for, and for which queue: the answer to RCPT.
 
-Taken are the addresses of the queues, reply addresses that were signed by this desk, the control address,
+Taken are the addresses of the queues, the desk's own, reply addresses that were signed by this desk, the control address,
 and `postmaster` at each domain of the desk (RFC 5321 section 4.5.1). Nothing else: an address with an
 unsigned detail (`support+anything@…`) is unknown, and mail for other domains is never taken, whoever asks,
 so this is no open relay.
@@ -37,6 +37,7 @@ class Recipients:
         for queue in settings.queues:
             for address in queue.addresses:
                 self._queues.setdefault(comparable(address), queue.name)
+        self._queues.setdefault(comparable(settings.desk.address), settings.queues[0].name)
         if settings.desk.control_address is not None:
             self._queues.setdefault(comparable(settings.desk.control_address), None)
         domains = {address.rpartition("@")[2] for address in self._queues}

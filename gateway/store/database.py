@@ -160,8 +160,13 @@ class Database:
 
         with self._trouble_told():
             self._connect()
+            runner = Runner(self.peewee, str(MIGRATIONS))
+            if all(step.applied for step in runner.status()):
+                return []
             if self.is_sqlite:
-                return list(Runner(self.peewee, str(MIGRATIONS)).up())
+                # whoever comes second (a command beside the daemon) waits here, and finds nothing to do
+                with self.peewee.atomic("IMMEDIATE"):
+                    return list(runner.up())
             self.sql("SELECT pg_advisory_lock(7135501)")
             try:
                 return list(Runner(self.peewee, str(MIGRATIONS)).up())

@@ -81,13 +81,11 @@ class Store:
 
 
 def open_store(policy: Policy, state_dir: Path, password: str | None, clock: Clock, ids: Ids) -> Store:
-    """Open the database that the config names, and bring its schema up to date where it is SQLite. Raises
-    StoreTrouble."""
+    """Open the database that the config names, and bring its schema up to date. Raises StoreTrouble."""
     settings = policy.settings
     url = database_url(settings.database.url, state_dir)
     if url.startswith("sqlite:"):
         os.makedirs(state_dir, mode=0o750, exist_ok=True)
     database = Database(url, password)
-    if database.is_sqlite:
-        database.migrate()
+    database.migrate()
     return Store(database, policy, clock, ids)

@@ -58,7 +58,9 @@ class Findings:
     @cached_property
     def strangers(self) -> list[bytes]:
         """Digests of spooled mail that nobody wrote."""
-        return [digest for (digest,) in self.rows("SELECT sha256 FROM raw_mail") if self._posted(digest) is None]
+        return [
+            digest for (digest,) in self.rows("SELECT sha256 FROM raw_mail") if self._posted(digest) is None
+        ]
 
     def _posted(self, digest: Any) -> Posted | None:
         return self.posted_by_digest.get(bytes(digest))
@@ -159,7 +161,11 @@ def each_new_matter_has_its_ticket(found: Findings) -> Iterator[str]:
 def replies_are_on_their_ticket(found: Findings) -> Iterator[str]:
     """What answers a mail of the desk stands on that mail's ticket; what follows an earlier mail of its
     writer stands with it, unless it was taken before that one."""
-    kinds = {"answer": ("public", "agent"), "note": ("note", "agent"), "agent_vacation": ("silent", "machine")}
+    kinds = {
+        "answer": ("public", "agent"),
+        "note": ("note", "agent"),
+        "agent_vacation": ("silent", "machine"),
+    }
     for posted in found.world.posted:
         for row in found.entries(posted):
             if posted.ticket is not None and row.ticket != posted.ticket:
@@ -354,7 +360,7 @@ INVARIANTS: tuple[Callable[[Findings], Iterator[str]], ...] = (
 
 
 def violations(simulation: Simulation, most: int = 5) -> list[str]:
-    """All breaches, at most `most` of each invariant."""
+    """The breaches, each under the name of its invariant, at most `most` of one."""
     found = Findings(simulation)
     lines = []
     for invariant in INVARIANTS:

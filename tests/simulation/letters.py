@@ -75,7 +75,9 @@ def write(
     if html is not None:
         plain = _multipart("alternative", "alt", plain, f"Content-Type: text/html; charset=utf-8\n\n{html}\n")
     if attachment is not None:
-        octets = "Content-Type: application/octet-stream\nContent-Disposition: attachment; filename=note.bin\n"
+        octets = (
+            "Content-Type: application/octet-stream\nContent-Disposition: attachment; filename=note.bin\n"
+        )
         octets += f"Content-Transfer-Encoding: base64\n\n{email.base64mime.body_encode(attachment)}"  # type: ignore[attr-defined]
         plain = _multipart("mixed", "mix", plain, octets)
     return ("\n".join(head) + "\n" + plain).replace("\n", "\r\n").encode("utf-8")
@@ -176,7 +178,9 @@ def delivery_report(received: Received, recipient: str, at: datetime, message_id
     original = "Content-Type: text/rfc822-headers\n\n" + "".join(
         f"{name}: {received.field(name)}\n" for name in ("From", "To", "Subject", "Message-ID")
     )
-    body = _multipart("report", "dsn", "Content-Type: text/plain\n\nIt could not be delivered.\n", status, original)
+    body = _multipart(
+        "report", "dsn", "Content-Type: text/plain\n\nIt could not be delivered.\n", status, original
+    )
     body = body.replace("multipart/report;", "multipart/report; report-type=delivery-status;")
     head = (
         f"From: Mail Delivery System <MAILER-DAEMON@mx.far.test>\nTo: {received.reverse_path}\n"

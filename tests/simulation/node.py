@@ -66,7 +66,7 @@ class Node:
     def _boot(self) -> None:
         """A new process: nothing is known but what stands in the database."""
         self._generation += 1
-        self._owner = f"{self.name}/{self._generation}"
+        self.owner = f"{self.name}/{self._generation}"
         self.store = Store(FaultyDatabase(self._url, self.faults), self._policy, self._clock, self._ids)
         self._way = Way(self._smarthost, self.faults, self.name)
         self._mailboxes = {one.name: self._mailbox(one.name) for one in self._policy.settings.mailboxes}
@@ -90,7 +90,7 @@ class Node:
             jitter=self._jitter,
             on_accept=lambda: self.poke("ingest"),
             leases=self.store.leases,
-            owner=self._owner,
+            owner=self.owner,
             lease=self._lease,
         )
 
@@ -129,7 +129,7 @@ class Node:
     def _ingest(self) -> float:
         report = ingest_round(
             self.store,
-            f"{self._owner}/ingest",
+            f"{self.owner}/ingest",
             self._clock,
             self._ids,
             self._lease,
@@ -145,7 +145,7 @@ class Node:
     def _count_left_in_hand(self) -> None:
         with Database.read(self.store.database):
             query = "SELECT id FROM spool WHERE lease_owner = ?"
-            found = self.store.database.sql(query, (f"{self._owner}/ingest",)).fetchall()
+            found = self.store.database.sql(query, (f"{self.owner}/ingest",)).fetchall()
         self.left_in_hand.update(number for (number,) in found)
 
     def _deliver(self) -> float:
@@ -154,7 +154,7 @@ class Node:
             report = deliver_round(
                 self.store,
                 self._way,
-                f"{self._owner}/deliver",
+                f"{self.owner}/deliver",
                 self._clock,
                 self._jitter,
                 retry,

@@ -82,7 +82,7 @@ class Customer:
             conversation=conversation,
             ways=ways,
         )
-        if message_id is not None and special is None and chance.random() < 0.04:
+        if message_id is not None and oddity >= 0.04 and special is None and chance.random() < 0.04:
             world.later(world.delay(600), lambda: self._follow_up(conversation, to[0], message_id))
 
     def _follow_up(self, conversation: Conversation, to: str, before: str) -> None:
@@ -374,7 +374,13 @@ class Population:
             world,
             Person(f"Kim Number{number}", f"kim{number}@c{number % 41}.test"),
             style=chance.choice(("quote", "block", "below", "none")),
-            machine="proper" if draw < 0.05 else "rude" if draw < 0.09 else "unmarked" if draw < 0.11 else None,
+            machine="proper"
+            if draw < 0.05
+            else "rude"
+            if draw < 0.09
+            else "unmarked"
+            if draw < 0.11
+            else None,
             relay=chance.random() < 0.15,
             gone=chance.random() < 0.02,
             bounces=chance.random() < 0.02,

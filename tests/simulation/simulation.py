@@ -168,7 +168,8 @@ class Simulation:
             assert route.queue is not None
             queues.setdefault(route.queue, []).append(path)
         accepts = [
-            node.accept_of(octets, queue, reverse_path, tuple(paths), agent) for queue, paths in queues.items()
+            node.accept_of(octets, queue, reverse_path, tuple(paths), agent)
+            for queue, paths in queues.items()
         ]
         self._running.append(node)
         try:
@@ -225,6 +226,8 @@ class Simulation:
             and self.world.next_at is None
             and not any(folder.unsettled() for folder in self.world.folders.values())
             and not any(self._waiting().values())
+            and {owner for (owner,) in self.rows("SELECT owner FROM lease")}
+            <= {node.owner for node in self.nodes}
         )
 
     def count(self, query: str, *parameters: object) -> int:

@@ -29,6 +29,33 @@ def test_migrating_twice_does_nothing(store: Store) -> None:
     assert store.database.pending_migrations() == []
 
 
+def test_processes_that_start_at_once_migrate_once(url: str) -> None:
+    """Two daemons, or a daemon and a command: none of them fails, one of them does it."""
+    import threading
+
+    from gateway.store.database import Database
+
+    done: list[object] = []
+    ready = threading.Barrier(4)
+
+    def start() -> None:
+        database = Database(url)
+        ready.wait()
+        try:
+            done.append(database.migrate())
+        except Exception as error:
+            done.append(error)
+        finally:
+            database.disconnect()
+
+    threads = [threading.Thread(target=start) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(map(str, done)) == ["['0001_first']", "[]", "[]", "[]"]
+
+
 def test_a_unique_key_in_the_way_is_a_conflict_and_changes_nothing(store: Store, clock: HandClock) -> None:
     with store.database.write():
         store.database.insert(models.Alert, key="a", last_at=clock.now())
