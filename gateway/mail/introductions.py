@@ -18,7 +18,7 @@ _ADDRESS = re.compile(r"[^\s<>@\"]@[^\s<>@\"]")
 _NAMED = re.compile(r"<[^\s<>@]+@[^\s<>@]+>")
 _ENDING = re.compile(r"(?:[:：]|-{2,})[\s*_>\"]*$")
 _CALENDAR = re.compile(r"(?:19|20)\d\d|\d{1,4}[-/.年]\s?\d{1,2}[-/.月]\s?\d{1,4}")
-_SHARED = re.compile(r"([^\n]{0,400}?[^\s-])--- ([^-\n][^\n]{0,400}[:：])\s*")
+_LONGEST_SHARED = 800
 _WORD = re.compile(r"[^\W\d_]+(?:\(\w+\))?")
 
 
@@ -28,11 +28,12 @@ def split_shared(lines: list[Line]) -> list[Line]:
         return lines
     found: list[Line] = []
     for line in lines:
-        shared = _SHARED.fullmatch(line.text) if "--- " in line.text and not line.quoted else None
-        if shared is None or not _alone(shared[2]):
-            found.append(line)
+        before, rule, after = line.text.partition("--- ")
+        shared = rule and before.strip() and not line.quoted and len(line.text) <= _LONGEST_SHARED
+        if shared and before[-1] not in " \t-" and after.rstrip().endswith((":", "：")) and _alone(after):
+            found += (Line(before), Line(f"--- {after}"))
         else:
-            found += (Line(shared[1]), Line(f"--- {shared[2]}"))
+            found.append(line)
     return found
 
 

@@ -15,6 +15,7 @@ from urllib.parse import unquote_to_bytes
 from gateway.mail.charsets import decode
 
 _PARAMETER = re.compile(rb"[\s;]*+([^\s=;\"]++)\s*+=\s*+(?:\"((?:[^\"\\]++|\\.)*+)\"|([^;]*+))", re.DOTALL)
+_BETWEEN = re.compile(rb"[\s;]*+")
 _TYPE = re.compile(rb"\s*+([^\s;/\"=]++)\s*+/\s*+([^\s;/\"=]++)(?=[\s;]|\Z)")
 _TOKEN = re.compile(rb"\s*+([^\s;=\"]++)(?=\s*+(?:;|\Z))")
 _ESCAPED = re.compile(rb"\\([\"\\])")
@@ -51,7 +52,8 @@ def _parameters(value: bytes, start: int) -> dict[str, str]:
     while position < len(value):
         found = _PARAMETER.match(value, position)
         if found is None:
-            position = value.find(b";", position) + 1
+            between = _BETWEEN.match(value, position)
+            position = value.find(b";", between.end() if between else position) + 1
             if not position:
                 break
             continue

@@ -26,8 +26,7 @@ _LEADING = re.compile(
     re.IGNORECASE,
 )
 _DELIMITER = re.compile(
-    rb"(?:(?<=[\r\n])|\A)(--[^\r\n]{1,200}?)(?<!--)[ \t]*(?:\r\n|\r|\n)Content-[A-Za-z-]{2,40}[ \t]*:",
-    re.IGNORECASE,
+    rb"(?:(?<=[\r\n])|\A)(--[^\r\n]{1,200}+)(?:\r\n|\r|\n)Content-[A-Za-z-]{2,40}+[ \t]*+:", re.IGNORECASE
 )
 _GUESSED_WITHIN = 64 * 1024
 _MANY_FALSE_HITS = 2000
@@ -142,12 +141,12 @@ class _Walker:
             regions, preamble_stop, closed = self.split(delimiter, part.body, part.stop)
         if not regions:
             self.defect("no-boundary" if boundary is None else "boundary-not-found")
-            guessed = _DELIMITER.search(self.raw, part.body, min(part.stop, part.body + _GUESSED_WITHIN))
-            if guessed is None:
+            guess = self.guess_delimiter(part)
+            if not guess:
                 part.stop = preamble_stop
                 return
             self.defect("boundary-guessed")
-            regions, _, closed = self.split(guessed[1], part.body, part.stop)
+            regions, _, closed = self.split(guess, part.body, part.stop)
         if not closed:
             self.defect("boundary-not-closed")
         default_type = "message/rfc822" if part.content_type == "multipart/digest" else "text/plain"
@@ -163,6 +162,15 @@ class _Walker:
             part.parts.append(child)
             if last:
                 break
+
+    def guess_delimiter(self, part: Part) -> bytes:
+        """The first line that begins with "--" and stands above a Content- field; b"" where there is none."""
+        stop = min(part.stop, part.body + _GUESSED_WITHIN)
+        for found in _DELIMITER.finditer(self.raw, part.body, stop):
+            delimiter = found[1].rstrip(b" \t")
+            if not delimiter.endswith(b"--"):
+                return delimiter
+        return b""
 
     def without_line_end(self, start: int, stop: int) -> int:
         raw = self.raw

@@ -34,6 +34,8 @@ _PREFIX = re.compile(
 )
 _ANY_TAG = re.compile(r"\[[A-Z][A-Z0-9]{0,15}-\d{1,12}-[a-z2-7]{5}\]\s*", re.ASCII | re.IGNORECASE)
 _COMMAND = re.compile(r"\s*#([a-z]{2,20})\b", re.IGNORECASE)
+_TELLING = 12
+"""Shortest line of a note, in characters, that is looked for in answers."""
 
 
 def base_subject(subject: str) -> str:
@@ -179,6 +181,8 @@ def _from_agent(mail: Mail, screening: Screening, match: Match, clues: Clues, fa
         )
     if not mail.message.new_text.strip() and not mail.message.attachments:
         return _held("an answer without any text of its own", ticket)
+    if _quotes_a_note(mail.message.new_text, ticket):
+        return _held("the answer holds text of an internal note; take it out and answer again", ticket)
     state = after(ticket.state, Cause.AGENT_ANSWERED)
     known = {one.address.key for one in ticket.participants}
     added = tuple(Participant(one, "cc") for one in carbon_copies(mail) if one.key not in known)
@@ -191,6 +195,19 @@ def _from_agent(mail: Mail, screening: Screening, match: Match, clues: Clues, fa
         add_participants=added,
         events=(NewEvent("answered", actor, {}), *_moved(ticket.state, state, actor), *_joined(added, actor)),
     )
+
+
+def _quotes_a_note(text: str, ticket: TicketFacts) -> bool:
+    """Whether a line of a note that the notice showed stands in an answer: a client that quotes without marks
+    must not carry it to the customer."""
+    shown = " ".join(text.replace(">", " ").split())
+    lines = (
+        " ".join(line.split())
+        for said in ticket.history
+        if said.kind == "note"
+        for line in said.text.splitlines()
+    )
+    return any(len(line) >= _TELLING and line in shown for line in lines)
 
 
 def _moved(before: State, now: State, actor: str) -> tuple[NewEvent, ...]:

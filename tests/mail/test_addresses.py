@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gateway.mail.addresses import parse_addresses
@@ -78,6 +78,7 @@ def test_nobody_becomes_the_agent_alone(value: str) -> None:
 
 
 @given(st.text(max_size=200))
+@settings(deadline=None)
 def test_any_text_is_taken(value: str) -> None:
     for one in parse_addresses(value):
         assert "@" in one.address
@@ -95,6 +96,7 @@ _mailbox = st.builds(
 
 
 @given(st.lists(_mailbox, max_size=5))
+@settings(deadline=None)
 def test_what_is_written_in_order_is_read_back(mailboxes: list[Address]) -> None:
     value = ", ".join(f'"{one.name}" <{one.address}>' for one in mailboxes)
     assert [one.address for one in parse_addresses(value)] == [one.address for one in mailboxes]

@@ -7,7 +7,7 @@ import binascii
 import quopri
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gateway.mail.attachments import decode, measure, pieces
@@ -27,6 +27,7 @@ def _uuencoded(octets: bytes) -> bytes:
 
 
 @given(st.binary(max_size=2000), st.integers(1, 300))
+@settings(deadline=None)
 def test_what_was_encoded_comes_back(octets: bytes, size: int) -> None:
     assert _read(base64.encodebytes(octets), "base64", size) == octets
     assert _read(base64.encodebytes(octets).replace(b"\n", b"\r\n"), "base64", size) == octets
@@ -38,6 +39,7 @@ def test_what_was_encoded_comes_back(octets: bytes, size: int) -> None:
     assert _read(octets, "binary", size) == octets
 
 
+@settings(deadline=None)
 @given(
     st.binary(max_size=600),
     st.integers(1, 50),

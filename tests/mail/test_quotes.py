@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gateway.mail.lines import BEGIN, END, REST
@@ -143,6 +143,7 @@ def test_marks_of_html_quotes() -> None:
 
 
 @given(st.text(alphabet=st.sampled_from("ab >|:-_\n@<1234:." + BEGIN + END + REST), max_size=300))
+@settings(deadline=None)
 def test_no_line_is_lost(text: str) -> None:
     found = split(text)
     kept = "".join("".join((found.new_text, found.quoted, found.signature)).split())

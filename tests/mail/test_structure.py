@@ -7,7 +7,7 @@ import email.message
 import re
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gateway.mail.structure import Structure, walk
@@ -97,6 +97,7 @@ _line = st.sampled_from(
 
 
 @given(st.lists(_line, max_size=30), st.sampled_from([b"\n", b"\r\n", b"\r"]))
+@settings(deadline=None)
 def test_any_order_of_delimiters_and_headers(lines: list[bytes], end: bytes) -> None:
     raw = b"Content-Type: multipart/mixed; boundary=a" + end + end + end.join(lines)
     assert _agree(raw) or "boundary-guessed" in _walk(raw).defects

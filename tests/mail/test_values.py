@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gateway.mail.body import file_name
@@ -46,6 +46,7 @@ def test_field_values(value: bytes, expected: str) -> None:
 
 
 @given(st.binary(max_size=300))
+@settings(deadline=None)
 def test_field_values_are_one_safe_line(value: bytes) -> None:
     text = decode_field(value)
     text.encode("utf-8")
@@ -122,6 +123,7 @@ def test_dates(value: str, expected: tuple[int, int, int, int, int, int] | None)
 
 
 @given(st.text(alphabet="0123456789 :+-,.JanFebMTZ/()", max_size=60))
+@settings(deadline=None)
 def test_any_date_is_taken(value: str) -> None:
     found = parse_date(value)
     assert found is None or found.tzinfo is UTC

@@ -68,6 +68,17 @@ def test_a_later_answer_does_not_carry_an_earlier_note() -> None:
     assert SECRET in all_text(work, "agent"), "agents see it"
 
 
+def test_an_answer_that_still_holds_a_note_is_held() -> None:
+    """A client that quotes the notice without any mark."""
+    note = "she set it on fire herself, I think"
+    history = (Said("note", "agent", "Pavel", NOW, f"Well:\n{note}"),)
+    raw = mail(f"Hello Jana,\n\nPavel noted {note}\n", sender=PRIVATE[0], to=agent_address())
+    work = run(raw, facts(ticket(history=history)), AS_PETRA)
+    assert work.decision is not None
+    assert work.decision.action == "hold"
+    assert all_text(work, "customer") == ""
+
+
 def test_an_acknowledgement_shows_the_subject_at_most() -> None:
     work = run(mail("Buy pills at http://spam.example\n", subject="Hello"))
     told = all_text(work, "customer")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import email
 import random
 import re
@@ -11,12 +12,13 @@ from email.utils import format_datetime
 from functools import cached_property
 
 _WORDS = (
-    "printer order invoice paper broken lamp please again since monday number account parcel blue nothing works"
-    " anymore help urgent later screen door cable thanks colleague question license keyboard window offer"
-).split()
+    "printer", "order", "invoice", "paper", "broken", "lamp", "please", "again", "since", "monday", "number",
+    "account", "parcel", "blue", "nothing", "works", "urgent", "later", "screen", "door", "cable", "thanks",
+    "colleague", "question", "license", "keyboard", "window", "offer",
+)  # fmt: skip
 TOKEN = re.compile(r"\bz[tbnsax][a-z2-7]{9}z\b")
-"""Marks every piece of text in the world. Second letter: t subject, b a customer's text, a an agent's answer,
-n an agent's note, s an agent's signature, x the text of an exception."""
+"""Marks every piece of text in the world. Second letter: t subject, b a customer's text, a an agent's
+answer, n an agent's note, s an agent's signature, x the text of an exception."""
 
 
 class Pen:
@@ -78,7 +80,7 @@ def write(
         octets = (
             "Content-Type: application/octet-stream\nContent-Disposition: attachment; filename=note.bin\n"
         )
-        octets += f"Content-Transfer-Encoding: base64\n\n{email.base64mime.body_encode(attachment)}"  # type: ignore[attr-defined]
+        octets += f"Content-Transfer-Encoding: base64\n\n{base64.encodebytes(attachment).decode()}"
         plain = _multipart("mixed", "mix", plain, octets)
     return ("\n".join(head) + "\n" + plain).replace("\n", "\r\n").encode("utf-8")
 
@@ -165,7 +167,8 @@ class Received:
 
 def changed_by_a_relay(octets: bytes, message_id: str) -> bytes:
     """The mail with another Message-ID, as Amazon SES and Exchange do."""
-    return re.sub(rb"(?mi)^Message-ID: .*(?:\r\n[ \t].*)*", f"Message-ID: <{message_id}>".encode(), octets, 1)
+    field = f"Message-ID: <{message_id}>".encode()
+    return re.sub(rb"(?mi)^Message-ID: .*(?:\r\n[ \t].*)*", field, octets, count=1)
 
 
 def delivery_report(received: Received, recipient: str, at: datetime, message_id: str) -> bytes:

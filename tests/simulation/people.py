@@ -346,7 +346,8 @@ class Agent:
 
 
 class Population:
-    """Makes the people, and the machines that write by themselves; lets them write until the world is full."""
+    """Makes the people, and the machines that write by themselves, and lets them write until the world is
+    full."""
 
     def __init__(self, world: World, mean_pause_s: float) -> None:
         self._world = world

@@ -12,7 +12,7 @@ import random
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -47,7 +47,7 @@ class Plan:
     mails: int
     nodes: int = 3
     pause_s: float = 40.0
-    rates: Rates = Rates()
+    rates: Rates = field(default_factory=Rates)
 
 
 class Simulation:

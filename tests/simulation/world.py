@@ -167,9 +167,10 @@ class World:
         self, posted: Posted, octets: bytes, sender: str, recipient: str, authentic: bool
     ) -> Callable[[], None]:
         domain = posted.author.rpartition("@")[2]
+        relay = f"mx{self.chance.randint(1, 9)}.far.test"
         head = (
             f"Return-Path: <{sender}>\r\nDelivered-To: {recipient}\r\n"
-            f"Received: from mx{self.chance.randint(1, 9)}.far.test by {BORDER} id {self.pen.token('b')[2:-1]}\r\n"
+            f"Received: from {relay} by {BORDER} id {self.pen.token('b')[2:-1]}\r\n"
             f"Authentication-Results: {BORDER}; dmarc={'pass' if authentic else 'fail'}"
             f" header.from={domain}\r\n"
         )
