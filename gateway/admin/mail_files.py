@@ -121,9 +121,13 @@ def _in_octets(name: str, octets: bytes | mmap.mmap) -> Iterator[Found]:
         number += 1
         alone = number == 1 and stop is None
         envelope = _ENVELOPE_LINE.match(octets, start)
-        piece = slice(envelope.end() if envelope else start, stop)
-        yield Found(name if alone else f"{name}#{number}", partial(octets.__getitem__, piece))
+        read = partial(_piece, octets, envelope.end() if envelope else start, stop)
+        yield Found(name if alone else f"{name}#{number}", read)
         start = stop
+
+
+def _piece(octets: bytes | mmap.mmap, start: int, stop: int | None) -> bytes:
+    return octets[start:stop]
 
 
 def _starts(octets: bytes | mmap.mmap) -> Iterator[int]:

@@ -3,6 +3,7 @@ daemon's own steps, under a clock that the test moves."""
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import subprocess
@@ -22,6 +23,7 @@ from gateway.delivery.make import make_submitter
 from gateway.ports import Delivery, Receipt, Submitter
 from gateway.runtime import SystemIds, SystemJitter
 from gateway.settings.load import load
+from gateway.store.database import Database
 from gateway.store.spool import Accept, BytesRaw
 
 CONFIG = """\
@@ -70,7 +72,9 @@ def mail(
 ) -> bytes:
     """A mail to the desk; further header fields by name, _ for -."""
     fields = {"From": sender, "To": "support@example.com", "Subject": subject}
-    fields["Message-ID"] = f"<{abs(hash((subject, body, sender)))}@example.org>"
+    fields["Message-ID"] = (
+        f"<{hashlib.sha256((subject + body + sender).encode()).hexdigest()[:16]}@example.org>"
+    )
     fields |= {name.replace("_", "-"): value for name, value in more.items()}
     head = "".join(f"{name}: {value}\r\n" for name, value in fields.items() if value)
     return (head + "Content-Type: text/plain; charset=utf-8\r\n\r\n").encode() + body.replace(
@@ -149,16 +153,45 @@ class Desk:
             return str(row.fetchone()[0])
 
 
-def make_desk(folder: Path, config: str = CONFIG, **more: str) -> Desk:
-    """A desk under `folder`, whose state is there too."""
+def make_config(folder: Path, more: str = "") -> Path:
+    """The config folder of a desk under `folder`, whose state is there too."""
     where = folder / "config"
     where.mkdir()
-    text = f"state_dir: {folder / 'var'}\n" + config
-    (where / "gateway.yaml").write_text(text)
+    (where / "gateway.yaml").write_text(f"state_dir: {folder / 'var'}\n{CONFIG}{more}")
     (where / "agents.yaml").write_text(AGENTS)
-    for name, content in more.items():
-        (where / name).write_text(content)
+    return where
+
+
+def make_desk(folder: Path, postgres: str | None = None) -> Desk:
+    """A desk on SQLite, or on the PostgreSQL database of this URL."""
+    if postgres is None:
+        return Desk(make_config(folder))
+    Database(postgres).migrate()
+    where = make_config(
+        folder, f"database: {{url: '{postgres}'}}\nsigning: {{keys: [{{id: a, secret: {{file: key}}}}]}}\n"
+    )
+    (where / "key").write_text("a secret that nobody knows")
+    (where / "key").chmod(0o600)
     return Desk(where)
+
+
+def imported(*arguments: str) -> set[str]:
+    """The top-level modules that a command imports."""
+    done = subprocess.run(
+        [sys.executable, "-X", "importtime", "-m", "gateway", *arguments],
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
+    )
+    names = {
+        line.rpartition("|")[2].strip()
+        for line in done.stderr.splitlines()
+        if line.startswith("import time:")
+    }
+    assert "typer" in names
+    return names | {name.partition(".")[0] for name in names}
 
 
 @dataclass(frozen=True)

@@ -72,7 +72,8 @@ class Findings:
         found: dict[Posted, list[Spooled]] = defaultdict(list)
         query = (
             "SELECT s.id, r.sha256, s.queue, s.state, s.outcome, e.ticket_id, e.id, e.kind, e.author"
-            " FROM spool s JOIN raw_mail r ON r.id = s.raw_mail_id LEFT JOIN entry e ON e.id = s.entry_id ORDER BY s.id"
+            " FROM spool s JOIN raw_mail r ON r.id = s.raw_mail_id LEFT JOIN entry e ON e.id = s.entry_id"
+            " ORDER BY s.id"
         )
         for number, digest, queue, state, outcome, ticket, entry, kind, author in self.rows(query):
             posted = self._posted(digest)

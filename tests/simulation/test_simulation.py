@@ -121,8 +121,8 @@ def _knows_no_duplicates(patch: pytest.MonkeyPatch) -> None:
 
 
 def _records_a_deferred_mail_as_sent(patch: pytest.MonkeyPatch) -> None:
-    def wrong(self: Any, number: int, owner: str, at: Any, _: Any, reply: str, uncertain: bool) -> None:
-        self.sent(number, owner, at, reply)
+    def wrong(self: Any, number: int, owner: str, at: Any, *_: Any) -> None:
+        self.sent(number, owner, at, "")
 
     patch.setattr(outbox.Outbox, "deferred", wrong)
 
