@@ -28,7 +28,7 @@ from gateway.settings.model import Settings
 from gateway.tickets.clues import clues
 from gateway.tickets.decide import decide
 from gateway.tickets.match import match
-from gateway.tickets.values import Clues, Decision, Facts, Match, Triage
+from gateway.tickets.values import Case, Clues, Decision, Facts, Match, Triage
 from gateway.triage.classify import classify
 
 
@@ -103,8 +103,16 @@ def _decide(work: Work) -> Work:
     assert work.facts is not None
     assert work.match is not None
     assert work.triage is not None
-    decision = decide(work.mail, work.screening, work.match, work.triage, work.clues, work.facts, work.now)
-    return replace(work, decision=decision)
+    case = Case(
+        mail=work.mail,
+        screening=work.screening,
+        match=work.match,
+        triage=work.triage,
+        clues=work.clues,
+        facts=work.facts,
+        now=work.now,
+    )
+    return replace(work, decision=decide(case))
 
 
 def _notices(work: Work) -> Work:

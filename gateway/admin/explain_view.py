@@ -29,24 +29,25 @@ class _Page:
     def __init__(self, paint: Paint, width: int, full: bool) -> None:
         self.paint = paint
         self.lines: list[str] = []
-        self._width = width
+        self.width = width
         self._full = full
 
     def section(self, name: str, head: str = "", *colours: str) -> None:
-        """Begin a section; `head` is its result, cleaned by the caller or ours."""
+        """Begin a section; `head` is its result."""
+        head = clean(head) if self._full else shorten(clean(head), self.width - _LABEL - 1)
         self.lines += ["", f"{self.paint(name.ljust(_LABEL), 'bold')} {self.paint(head, *colours)}".rstrip()]
 
     def field(self, label: str, text: str) -> None:
         """A labelled line, where there is something to say."""
         text = clean(text)
         if text:
-            room = self._width - _LABEL - 4
+            room = self.width - _LABEL - 4
             shown = text if self._full else shorten(text, room)
             self.lines.append(f"  {self.paint(label.ljust(_LABEL), 'dim')} {shown}")
 
     def head(self, text: str) -> None:
         """A line over the ones that follow."""
-        self.lines.append(f"  {self.paint(shorten(clean(text), self._width - 2), 'cyan')}")
+        self.lines.append(f"  {self.paint(shorten(clean(text), self.width - 2), 'cyan')}")
 
     def text(self, label: str, text: str, most: int) -> None:
         """Lines of a mail's text under a label that says how many there are."""
@@ -56,7 +57,7 @@ class _Page:
         count = len(stripped.splitlines())
         self.field(label, f"{count} line{'s' * (count != 1)}, {len(stripped)} characters")
         bar = f"    {self.paint('│', 'dim')} "
-        plain = passage(stripped, None if self._full else most, self._width - 6, "")
+        plain = passage(stripped, None if self._full else most, self.width - 6, "")
         self.lines += [f"{bar}{line}".rstrip() for line in plain]
 
 
@@ -67,7 +68,7 @@ def page(explained: Explained, paint: Paint, width: int, full: bool) -> str:
     name = clean(value["file"])
     out.lines.append(paint(f"── {name} ".ljust(min(width, 72), "─"), "bold"))
     if value["error"]:
-        out.section("Error", clean(value["error"]), "red")
+        out.section("Error", value["error"], "red")
     if value["screen"]:
         _screen(out, value["screen"], explained.outcome)
     if value["message"]:
@@ -93,7 +94,7 @@ def summary(verdicts: Sequence[str]) -> str:
 
 def _screen(out: _Page, screen: Any, outcome: str) -> None:
     colour, meaning = _VERDICTS[screen["verdict"]]
-    out.section("Verdict", f"{screen['verdict'].upper()}  {meaning}", colour, "bold")
+    out.section("Verdict", f"{screen['verdict'].upper()}: {meaning}", colour, "bold")
     out.field("outcome", outcome)
     out.field("answer", "may be answered" if screen["may_reply"] else "must not be answered automatically")
     out.field("automatic", f"Auto-Submitted: {screen['auto_submitted']}" if screen["auto_submitted"] else "")
@@ -110,7 +111,7 @@ def _screen(out: _Page, screen: Any, outcome: str) -> None:
 
 
 def _message(out: _Page, message: Any) -> None:
-    out.section("Mail", clean(message["subject"]) or "(no subject)", "cyan")
+    out.section("Mail", message["subject"] or "(no subject)", "cyan")
     for label in ("from", "reply_to", "to", "cc"):
         out.field(label.replace("_", "-"), people(message[label]))
     if not message["from"]:
@@ -140,7 +141,7 @@ def _thread(out: _Page, thread: Any) -> None:
     for one in thread["evidence"]:
         mark = out.paint("holds", "green") if one["accepted"] else out.paint("lost", "yellow")
         out.head(f"{one['signal'].replace('_', ' ')} {one['value']}")
-        out.lines.append(f"    {mark}: {clean(one['why'])}")
+        out.lines.append(f"    {mark}: {shorten(clean(one['why']), out.width - 12)}")
     if thread["evidence"]:
         out.field("", "(no database is asked here, so no ticket is known)")
 

@@ -22,6 +22,12 @@ DATE = re.compile(
 """A date or a time of day, in most ways of writing one."""
 _TIME = re.compile(r"\d{1,2}[:.h]\d\d")
 _MOST_LINES = 14
+_LONGEST_LABEL = 48
+
+
+def may_be_label(shape: str) -> bool:
+    """Whether a line can begin with a label at all; a quick look before `header_block`."""
+    return ":" in shape[:_LONGEST_LABEL] or "：" in shape[:_LONGEST_LABEL]
 
 
 def header_block(shapes: list[str], start: int, least: int) -> bool:

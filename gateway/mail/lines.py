@@ -32,13 +32,17 @@ class Line:
 
 def unmarked(text: str) -> str:
     """`text` without marks, for what a sender wrote."""
-    return _MARK.sub("", text) if _MARK.search(text) else text
+    return _MARK.sub("", text) if _has_marks(text) else text
+
+
+def _has_marks(text: str) -> bool:
+    return not text.isascii() and _MARK.search(text) is not None
 
 
 def read_lines(marked: str) -> list[Line]:
     """The lines of `marked`, marks taken out. What comes after a great many lines is one line."""
     texts = marked.split("\n", _MOST_LINES)
-    if _MARK.search(marked):
+    if _has_marks(marked):
         lines = _marked_lines(texts)
     else:
         lines = [Line(text.rstrip(), _SIGN.match(text) is not None) for text in texts]

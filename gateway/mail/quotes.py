@@ -13,7 +13,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from gateway.mail.headerblocks import header_block
+from gateway.mail.headerblocks import header_block, may_be_label
 from gateway.mail.introductions import intro_start, mark_intros, mark_residues, split_shared
 from gateway.mail.lines import Line, read_lines, shape_of
 from gateway.mail.signatures import signature_start
@@ -22,6 +22,7 @@ MARKER = "##- Please write above this line -##"
 """Stands on a line of its own at the top of our notices. In an answer, what follows it is quoted."""
 
 _RULE = re.compile(r"[ \t]*[-=_*]{2,}[ \t]*([^\s\-=_*].{0,80}?)[ \t]*[-=_*]{2,}:?[ \t]*")
+_INTRO_ENDS = (":", "：", "--", ':"', ":_")
 _LINE_RULE = re.compile(r"[ \t]*(?:_{5,}|-{5,}|={5,}|\*{5,}|—{3,}|─{3,})[ \t]*")
 _OTHERS_MARKER = re.compile(r"##-[^\n]{5,90}-##|\W{2,8}[^\n]{3,60} above this line\W{0,8}", re.IGNORECASE)
 
@@ -78,9 +79,12 @@ def _cut(lines: list[Line], shapes: list[str], start: int) -> tuple[int, int]:
             header_block(shapes, index + 1, 1) or "original message" in shape.casefold()
         ):
             return index, 0
-        if (":" in shape or "：" in shape) and header_block(shapes, index, 2):
+        if may_be_label(shape) and header_block(shapes, index, 2):
             return _with_rule(lines, shapes, index), 0
-        if shape[-1] in ":：-" and (first := intro_start(lines, shapes, index, before_quote=False)) >= 0:
+        if (
+            shape.endswith(_INTRO_ENDS)
+            and (first := intro_start(lines, shapes, index, before_quote=False)) >= 0
+        ):
             following = next((at for at in range(index + 1, min(index + 5, total)) if shapes[at]), total)
             if not (following < total and lines[following].quoted):
                 return first, index + 1

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from gateway.mail.message import Address, Attachment
+from gateway.screen.values import Mail, Screening
 from gateway.tickets.states import State
 
 
@@ -207,3 +208,16 @@ class Decision:
     acknowledge: bool = False
     reported: ReportedMail | None = None
     related: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """All that a decision is made of: what was understood of a mail, the facts, and the instant."""
+
+    mail: Mail
+    screening: Screening
+    match: Match
+    triage: Triage
+    clues: Clues
+    facts: Facts
+    now: datetime

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.tickets.decide import base_subject
+from gateway.tickets.subject import base_subject
 from gateway.tickets.states import Cause, State, after
 from tests.pipeline_world import (
     agent_address,
