@@ -59,15 +59,16 @@ class _Writer:
         return [self.paragraph() for _ in range(self.chance.randint(least, most))]
 
     def part(self, kind: str, text: str) -> bytes:
-        octets = text.encode(self.charset, "replace").replace(b"\n", b"\r\n")
+        charset = self.charset if text.isascii() or self.charset != "us-ascii" else "utf-8"
+        octets = text.encode(charset, "replace").replace(b"\n", b"\r\n")
         encoding, body = "7bit", octets
-        if self.charset != "us-ascii":
+        if charset != "us-ascii":
             if self.chance.random() < 0.7:
                 encoding, body = "quoted-printable", quopri.encodestring(octets)
                 body = body.replace(b"\r\n", b"\n").replace(b"\n", b"\r\n")
             else:
                 encoding, body = "base64", _base64(octets)
-        head = f"Content-Type: text/{kind}; charset={self.charset}\r\nContent-Transfer-Encoding: {encoding}\r\n"
+        head = f"Content-Type: text/{kind}; charset={charset}\r\nContent-Transfer-Encoding: {encoding}\r\n"
         return head.encode() + b"\r\n" + body + b"\r\n"
 
     def file(self, octets: int, inline_id: str | None = None) -> bytes:
@@ -121,6 +122,32 @@ def _texts(writer: _Writer) -> tuple[str, str]:
     return text, page + "</body></html>"
 
 
+def _of_a_large_provider(writer: _Writer, domain: str) -> list[str]:
+    """Fields that the hosted mail services put in front."""
+    chance = writer.chance
+
+    def signature(octets: int) -> str:
+        return "\r\n\t ".join(textwrap.wrap(base64.b64encode(chance.randbytes(octets)).decode(), 68))
+
+    results = f"spf=pass smtp.mailfrom={domain};\r\n\tdkim=pass header.d={domain}; dmarc=pass header.from={domain}"
+    return [
+        f"ARC-Seal: i=1; a=rsa-sha256; s=arc; d=host.example; cv=none;\r\n\tb={signature(256)}",
+        "ARC-Message-Signature: i=1; a=rsa-sha256; c=relaxed/relaxed; d=host.example; s=arc;\r\n\t"
+        f"h=From:Date:Subject:Message-ID:MIME-Version; bh={signature(32)};\r\n\tb={signature(256)}",
+        f"ARC-Authentication-Results: i=1; mx.host.example 1; {results}",
+        f"Authentication-Results: mx.host.example; {results}",
+        "Accept-Language: en-US",
+        "Content-Language: en-US",
+        "X-Originating-IP: [198.51.100.7]",
+        f"X-Tenant-Id: {writer.token(16)}",
+        f"X-Network-Message-Id: {writer.token(16)}",
+        f"X-Antispam-Report: CIP:255.255.255.255;CTRY:;LANG:{writer.language};SCL:1;SFV:NSPM;DIR:OUT;SFP:1102;",
+        *(f"X-Provider-Message-{number}: {signature(90)}" for number in range(1, 5)),
+        "X-Provider-Transport-CrossTenant-AuthAs: Internal",
+        f"X-Provider-Transport-CrossTenant-Id: {writer.token(16)}",
+    ]
+
+
 def _header(writer: _Writer, number: int, subject: str) -> bytes:
     chance, domain = writer.chance, f"customer{number % 97}.example"
     name = base64.b64encode(chance.choice(_NAMES).encode()).decode()
@@ -145,6 +172,8 @@ def _header(writer: _Writer, number: int, subject: str) -> bytes:
         "X-Mailer: Example Mail 16.0",
         f"Thread-Index: {base64.b64encode(chance.randbytes(22)).decode()}",
     ]
+    if chance.random() < 0.5:
+        lines += _of_a_large_provider(writer, domain)
     if chance.random() < 0.3:
         known = [f"<{writer.token()}@{domain}>" for _ in range(chance.randint(1, 6))]
         lines += ["References: " + "\r\n ".join(known), f"In-Reply-To: {known[-1]}"]

@@ -50,15 +50,14 @@ _SIGNATURE_CLASSES = frozenset(
     )
 )
 _SIGNATURE_IDS = frozenset(("signature", "applemailsignature", "ms-outlook-mobile-signature"))
-_SUSPECT = re.compile(
-    r"signature|gmail_quote|cite|quote|divRplyFwdMsg|appendonsend|OLK_SRC|border-top|stopSpelling|zwchr|reply|iosymail|"
-    r"reference-message|zmail_extra",
-    re.IGNORECASE,
-)
-_SURE = re.compile(
-    r"class=\"?[^\">]{0,40}(?:gmail_quote|yahoo_quoted|moz-cite-prefix|protonmail_quote)|type=[\"']?cite|"
-    r"id=[\"']?(?:divRplyFwdMsg|OLK_SRC_BODY_SECTION|appendonsend)"
-)
+_SUSPECT = (
+    "gmail_quote", "cite", "quote", "divrplyfwdmsg", "appendonsend", "olk_src", "border-top", "stopspelling",
+    "zwchr", "reply", "iosymail", "reference-message", "zmail_extra", "signature",
+)  # fmt: skip
+_SURE = (
+    "gmail_quote", "yahoo_quoted", "moz-cite-prefix", "protonmail_quote", 'type="cite', "type=cite",
+    "type='cite", "divRplyFwdMsg", "OLK_SRC_BODY_SECTION", "appendonsend",
+)  # fmt: skip
 _CONFIG = ParserConfig(css=STRICT_CSS_PROFILE)
 
 
@@ -74,7 +73,7 @@ def to_text(markup: str) -> str:
 
 def marks_quotes(markup: str) -> bool:
     """Whether a mail client marked a quote in `markup`."""
-    return _SURE.search(markup) is not None
+    return any(sign in markup for sign in _SURE)
 
 
 def _rendered(markup: str) -> str:
@@ -86,7 +85,8 @@ def _rendered(markup: str) -> str:
             return ""
         if "style" in markup or "hidden" in markup:
             _drop_hidden(root)
-        if _SUSPECT.search(markup):
+        lowered = markup.lower()
+        if any(sign in lowered for sign in _SUSPECT):
             _mark_quotes(root)
         if "href" in markup:
             _show_links(root)

@@ -72,9 +72,14 @@ def _cut(lines: list[Line], shapes: list[str], start: int) -> tuple[int, int]:
         shape = shapes[index]
         if not shape or lines[index].intro or lines[index].quoted:
             continue
-        if MARKER in shape or _OTHERS_MARKER.fullmatch(lines[index].text.strip()):
+        if (shape[0] == "#" or "above" in shape) and (
+            MARKER in shape or _OTHERS_MARKER.fullmatch(lines[index].text.strip())
+        ):
             return _with_intro(lines, shapes, index), 0
-        rule = _RULE.fullmatch(lines[index].text) if len(shape) < 200 and shape[0] in "-=_*" else None
+        drawn = shape[0] in "-=_*"
+        if not drawn and ":" not in shape and "：" not in shape and not shape.endswith("--"):
+            continue
+        rule = _RULE.fullmatch(lines[index].text) if drawn and len(shape) < 200 else None
         if rule is not None and (
             header_block(shapes, index + 1, 1) or "original message" in shape.casefold()
         ):

@@ -6,7 +6,8 @@ from datetime import datetime, timedelta
 
 import structlog
 
-from gateway.notices.plan import Desk
+from gateway.notices.desk import Desk
+from gateway.notices.to_admins import alert
 from gateway.pipeline import Policy
 from gateway.ports import Clock, Ids
 from gateway.store.database import Database
@@ -48,6 +49,6 @@ class Alerts:
             return False
         desk = Desk(self.policy.settings, self.policy.directory)
         for admin in self.policy.settings.desk.admins:
-            mail = self.policy.builder.build(desk.alert(kind, text, admin), self._ids, now)
+            mail = self.policy.builder.build(alert(desk, kind, text, admin), self._ids, now)
             self._outbox.add(mail, None, now, now + self.policy.settings.delivery.retry.expiry)
         return True

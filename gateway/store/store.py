@@ -7,7 +7,8 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from gateway.notices.plan import Desk
+from gateway.notices.desk import Desk
+from gateway.notices.to_agents import not_delivered
 from gateway.pipeline import Policy
 from gateway.ports import Clock, Ids
 from gateway.store import models
@@ -71,7 +72,7 @@ class Store:
         tickets, _ = self.facts.tickets([row.ticket_id] if row.ticket_id else [])
         desk = Desk(self.policy.settings, self.policy.directory)
         for ticket in tickets.values():
-            for notice in desk.not_delivered(ticket, row.kind, row.forward_path, why):
+            for notice in not_delivered(desk, ticket, row.kind, row.forward_path, why):
                 mail = self.policy.builder.build(notice, self._ids, at)
                 self.outbox.add(mail, row.entry_id, at, at + self.expiry)
 

@@ -166,7 +166,9 @@ def make_desk(folder: Path, postgres: str | None = None) -> Desk:
     """A desk on SQLite, or on the PostgreSQL database of this URL."""
     if postgres is None:
         return Desk(make_config(folder))
-    Database(postgres).migrate()
+    database = Database(postgres)
+    database.migrate()
+    database.disconnect()
     where = make_config(
         folder, f"database: {{url: '{postgres}'}}\nsigning: {{keys: [{{id: a, secret: {{file: key}}}}]}}\n"
     )

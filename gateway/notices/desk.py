@@ -1,0 +1,44 @@
+"""The desk as its notices show it."""
+
+from __future__ import annotations
+
+from gateway.screen.directory import Directory
+from gateway.settings.model import Queue, Settings
+from gateway.tickets.values import TicketFacts
+
+
+class Desk:
+    """What notices of one config have in common."""
+
+    def __init__(self, settings: Settings, directory: Directory) -> None:
+        self.settings = settings
+        self.directory = directory
+        self.private_addresses = directory.private_addresses()
+
+    def label(self, number: int) -> str:
+        """ACME-1042."""
+        return f"{self.settings.desk.ticket_prefix}-{number}"
+
+    def name_of(self, queue: Queue) -> str:
+        """The name in the From of a queue's mails."""
+        return queue.display_name or self.settings.desk.name
+
+    def variables(self, ticket: TicketFacts, queue: Queue, **more: object) -> dict[str, object]:
+        """What every template of a ticket's mail is given, and `more`."""
+        return {
+            "desk": {"name": self.name_of(queue), "address": queue.addresses[0]},
+            "ticket": {
+                "label": self.label(ticket.number),
+                "number": ticket.number,
+                "subject": ticket.subject,
+                "state": ticket.state.value,
+                "priority": ticket.priority,
+                "queue": ticket.queue,
+                "assignee": ticket.assignee or "",
+                "created_at": ticket.created_at,
+                "requester": ticket.requester,
+                "participants": [one for one in ticket.participants if one.role == "cc"],
+                "history": ticket.history,
+            },
+            **more,
+        }

@@ -1,0 +1,94 @@
+"""Notices to customers. What goes in here are acknowledgements and agents' public answers, nothing else: a
+note never comes this way."""
+
+from __future__ import annotations
+
+import re
+
+from gateway.notices.desk import Desk
+from gateway.notices.values import Notice
+from gateway.settings.model import Queue
+from gateway.tickets.values import Decision, NewEntry, TicketFacts
+
+_WORD = r"[^\s<>@\"',;:()\[\]]"
+_SIGNED = re.compile(
+    _WORD + r"{1,64}[+=#-]\d{1,12}-[a-z][a-z2-7]{6}-[a-z][a-z2-7]{16}@" + _WORD + r"{1,255}",
+    re.ASCII | re.IGNORECASE,
+)
+
+
+def acknowledgement(desk: Desk, ticket: TicketFacts, entry: NewEntry) -> tuple[Notice, ...]:
+    """To the requester of a new ticket; of the mail's own text it shows the subject at most."""
+    queue = desk.directory.queue(ticket.queue)
+    return (
+        Notice(
+            kind="acknowledgement",
+            audience="customer",
+            role="c",
+            recipient=ticket.requester,
+            shown_to=(ticket.requester,),
+            shown_cc=(),
+            from_name=desk.name_of(queue),
+            subject=f"Re: {ticket.subject}",
+            ticket=ticket.number,
+            variables=desk.variables(ticket, queue),
+            in_reply_to=entry.message_id,
+            references=(*ticket.references, *filter(None, (entry.message_id,))),
+            auto_submitted="auto-replied",
+            null_reverse_path=True,
+            base=queue.addresses[0],
+            why="a new ticket by a person who may be answered",
+        ),
+    )
+
+
+def answer(
+    desk: Desk, ticket: TicketFacts, entry: NewEntry, decision: Decision, raw_id: int | None
+) -> tuple[Notice, ...]:
+    """An agent's public answer, a copy for the requester and each Cc participant."""
+    assert entry.kind == "public"
+    assert entry.agent is not None
+    agent = desk.directory.agent(entry.agent)
+    assert agent is not None
+    queue = desk.directory.queue(ticket.queue)
+    people = [one for one in (*ticket.participants, *decision.add_participants) if one.address.address]
+    first = tuple(one.address for one in people if one.role == "requester")
+    copies = tuple(one.address for one in people if one.role == "cc")
+    variables = desk.variables(
+        ticket,
+        queue,
+        text=without_private_addresses(desk, entry.new_text, queue),
+        agent={"name": agent.display_name},
+        signature=queue.signature,
+    )
+    return tuple(
+        Notice(
+            kind="answer",
+            audience="customer",
+            role="c",
+            recipient=person,
+            shown_to=first or copies,
+            shown_cc=copies if first else (),
+            from_name=f"{agent.display_name} ({desk.name_of(queue)})",
+            subject=f"Re: {ticket.subject}",
+            ticket=ticket.number,
+            variables=variables,
+            in_reply_to=ticket.references[-1] if ticket.references else None,
+            references=ticket.references,
+            attachments=entry.attachments,
+            raw_id=raw_id,
+            base=queue.addresses[0],
+            why="a public answer by an agent",
+        )
+        for person in (*first, *copies)
+    )
+
+
+def without_private_addresses(desk: Desk, text: str, queue: Queue) -> str:
+    """`text` with agents' addresses and signed addresses replaced by the queue's own."""
+    public = queue.addresses[0]
+    text = _SIGNED.sub(public, text)
+    for address in desk.private_addresses:
+        if address in text.lower():
+            text = re.sub(re.escape(address), public, text, flags=re.IGNORECASE)
+    return text
