@@ -173,14 +173,8 @@ class _Walker:
         return b""
 
     def without_line_end(self, start: int, stop: int) -> int:
-        raw = self.raw
-        if stop > start and raw[stop - 1] == 0x0A:
-            stop -= 1
-            if stop > start and raw[stop - 1] == 0x0D:
-                stop -= 1
-        elif stop > start and raw[stop - 1] == 0x0D:
-            stop -= 1
-        return stop
+        end = self.raw[max(start, stop - 2) : stop]
+        return stop - (2 if end == b"\r\n" else end[-1:] in (b"\r", b"\n"))
 
     def split(self, delimiter: bytes, start: int, stop: int) -> tuple[list[tuple[int, int]], int, bool]:
         """Regions between delimiter lines in raw[start:stop]; where the preamble ends when there are none;
@@ -208,7 +202,8 @@ class _Walker:
 
     def delimiter_lines(self, delimiter: bytes, start: int, stop: int) -> Iterator[tuple[int, int, bool]]:
         """(start, stop, whether it closes) of each line of raw[start:stop] that is a delimiter line."""
-        raw, false_hits, position, length = self.raw, 0, start, len(delimiter)
+        raw, false_hits, hits, position, length = self.raw, 0, 0, start, len(delimiter)
+        run: re.Pattern[bytes] | None = None
         while (at := raw.find(delimiter, position, stop)) >= 0:
             position = at + 1
             if at == start or raw[at - 1] in b"\r\n":
@@ -217,7 +212,15 @@ class _Walker:
                 tail = line.group().rstrip(b"\r\n").rstrip(b" \t")
                 if tail in (b"", b"--"):
                     yield at, line.end(), bool(tail)
-                    position = line.end()
+                    position, hits = line.end(), hits + 1
+                    if hits > _MANY_FALSE_HITS:
+                        run = run or re.compile(
+                            b"(?:" + re.escape(delimiter) + rb"(?:--)?+[ \t]*+(?>\r\n|\r|\n))*+"
+                        )
+                        repeated = run.match(raw, position, stop)
+                        if repeated is not None and repeated.end() > position:
+                            yield position, repeated.end(), False
+                            position = repeated.end()
                     continue
                 position = line.end()
             false_hits += 1

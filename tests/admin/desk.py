@@ -145,12 +145,21 @@ class Desk:
         self.ingest()
         return spool_id
 
+    def sql(self, statement: str, *parameters: Any) -> Any:
+        """Run one statement in a transaction of its own; the first row of a SELECT."""
+        database = self.house.store.database
+        with database.write():
+            cursor = database.sql(statement, parameters)
+            return cursor.fetchone() if statement.startswith("SELECT") else None
+
     def state(self, name: str) -> str:
         """The state of "spool:1" or "outbox:1"."""
         table, _, row_id = name.partition(":")
-        with self.house.store.database.read():
-            row = self.house.store.database.sql(f"SELECT state FROM {table} WHERE id = ?", (int(row_id),))
-            return str(row.fetchone()[0])
+        return str(self.sql(f"SELECT state FROM {table} WHERE id = ?", int(row_id))[0])
+
+    def close(self) -> None:
+        """Close the database."""
+        self.house.store.close()
 
 
 def make_config(folder: Path, more: str = "") -> Path:
