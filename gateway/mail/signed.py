@@ -127,6 +127,6 @@ class Signer:
     def verify_tag(self, ticket: int, tag: str) -> bool:
         """Whether `tag` is the one of `ticket`."""
         key_id, mac = tag[:1], tag[1:]
-        if key_id not in self._keys:
+        if key_id not in self._keys or not mac.isascii():
             return False
         return hmac.compare_digest(self._mac(key_id, "tag", str(ticket))[:4], mac)

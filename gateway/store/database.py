@@ -132,27 +132,35 @@ class Database:
             statement = statement.replace("?", "%s")
         return self.peewee.execute_sql(statement, parameters)
 
-    def insert(self, model: type[peewee.Model], **values: Any) -> int | None:
-        """Insert one row; returns its id where the table has one. The statement is written once per set of
+    def insert(self, model: type[peewee.Model], or_ignore: str = "", **values: Any) -> int | None:
+        """Insert one row; returns its id where the table has one. With `or_ignore` (a unique column) a row
+        that is there already is left as it is, and None is returned. The statement is written once per set of
         columns, as building it anew costs more than running it."""
         meta: Any = model._meta
-        key = (model, *values)
+        key = (model, or_ignore, *values)
         statement = self._inserts.get(key)
         if statement is None:
-            columns = [meta.fields[name].column_name for name in values]
-            marks = ", ".join([self.peewee.param] * len(columns))
-            quoted = ", ".join(f'"{column}"' for column in columns)
-            statement = f'INSERT INTO "{meta.table_name}" ({quoted}) VALUES ({marks})'  # noqa: S608
-            if not self.is_sqlite and "id" in meta.fields:
-                statement += ' RETURNING "id"'
-            self._inserts[key] = statement
+            statement = self._inserts[key] = self._insert_statement(meta, or_ignore, list(values))
         fields = meta.fields
         cursor = self.peewee.execute_sql(
             statement, [fields[name].db_value(value) for name, value in values.items()]
         )
         if "id" not in fields:
             return None
-        return int(cursor.lastrowid if self.is_sqlite else cursor.fetchone()[0])
+        if self.is_sqlite and not or_ignore:
+            return int(cursor.lastrowid)
+        row = cursor.fetchone()
+        return None if row is None else int(row[0])
+
+    def _insert_statement(self, meta: Any, or_ignore: str, names: list[str]) -> str:
+        columns = ", ".join(f'"{meta.fields[name].column_name}"' for name in names)
+        marks = ", ".join([self.peewee.param] * len(names))
+        statement = f'INSERT INTO "{meta.table_name}" ({columns}) VALUES ({marks})'  # noqa: S608
+        if or_ignore:
+            statement += f' ON CONFLICT ("{or_ignore}") DO NOTHING'
+        if "id" in meta.fields and (or_ignore or not self.is_sqlite):
+            statement += ' RETURNING "id"'
+        return statement
 
     def migrate(self) -> list[str]:
         """Bring the schema up to date; returns the names of the migrations that ran."""

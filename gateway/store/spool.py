@@ -111,6 +111,7 @@ class Spool:
             return None
         return self._db.insert(
             models.Spool,
+            or_ignore="key",
             key=mail.key,
             source=mail.source,
             mailbox=mail.mailbox,
@@ -130,14 +131,17 @@ class Spool:
     def store_raw(self, raw: Raw, now: datetime) -> int:
         """Id of the raw mail with these bytes, stored if it is not yet there. Inside a transaction."""
         digest = raw.sha256
-        found = self._db.sql("SELECT id FROM raw_mail WHERE sha256 = ?", (digest,)).fetchone()
-        if found:
-            return int(found[0])
         chunks = iter(raw.chunks())
         raw_id = self._db.insert(
-            models.RawMail, sha256=digest, size=raw.size, head=next(chunks, b""), created_at=now
+            models.RawMail,
+            or_ignore="sha256",
+            sha256=digest,
+            size=raw.size,
+            head=next(chunks, b""),
+            created_at=now,
         )
-        assert raw_id is not None
+        if raw_id is None:
+            return int(self._db.sql("SELECT id FROM raw_mail WHERE sha256 = ?", (digest,)).fetchone()[0])
         for seq, chunk in enumerate(chunks, 1):
             self._db.insert(models.RawChunk, raw_mail=raw_id, seq=seq, data=chunk)
         return raw_id

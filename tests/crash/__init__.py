@@ -1,1 +1,1 @@
-"""The real daemon, killed by SIGKILL at each effect point and started again: nothing lost, nothing doubled."""
+"""The real daemon, killed by SIGKILL at each effect point and started again: nothing is lost or doubled."""

@@ -52,6 +52,7 @@ def test_nothing_that_a_stranger_writes_raises_or_is_believed(wire: str) -> None
     assert SIGNER.verify_address(wire) is None
     assert SIGNER.verify_message_id(wire) is None
     assert not SIGNER.verify_tag(1, wire)
+    assert not SIGNER.verify_tag(1, f"b{wire}é")
 
 
 def test_the_role_and_the_recipient_are_part_of_what_is_signed() -> None:
