@@ -48,3 +48,7 @@ dist: dev ## Build the wheel and the source archive into dist/
 clean: ## Remove .venv and everything made, but not var/ with its mail
 	rm -rf $(VENV) dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+.PHONY: simulate
+simulate: dev ## A seeded world of people and faults; SEED=7 MAILS=10000
+	@$(BIN)/python -m tests.simulation $(if $(SEED),--seed $(SEED)) --mails $(or $(MAILS),10000) $(ARGS)

@@ -85,7 +85,7 @@ class Desk:
         return port
 
     def command(self, *arguments: str) -> list[str]:
-        return [sys.executable, "-m", "gateway", arguments[0], "--config", str(self.config), *arguments[1:]]
+        return [sys.executable, "-m", "gateway", *arguments, "--config", str(self.config)]
 
     def environment(self) -> dict[str, str]:
         return {**os.environ, "TICKETGATE_TEST_KEY": KEY, **self.environ}

@@ -57,7 +57,7 @@ class CountingIds:
 
 def policy(**changes: Mapping[str, Any]) -> Policy:
     """The desk's policy; `changes` go over its sections."""
-    desk = {key: value for key, value in DESK.items()}
+    desk = dict(DESK)
     for key, change in changes.items():
         desk[key] = {**desk.get(key, {}), **change} if isinstance(change, dict) else change
     return Policy(Settings.model_validate(desk), SIGNER, None)

@@ -33,9 +33,7 @@ if TYPE_CHECKING:
 def explain(
     paths: Annotated[
         list[str] | None,
-        typer.Argument(
-            metavar="[PATH]...", help="Files, folders, mboxes, Maildirs; - or none is standard input."
-        ),
+        typer.Argument(metavar="PATH", help="Files, folders, mboxes, Maildirs; - or none is standard input."),
     ] = None,
     config: ConfigOption = None,
     as_array: JsonOption = False,

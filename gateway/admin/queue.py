@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     Item = SpoolItem | OutboxItem
 
 IdArgument = Annotated[str, typer.Argument(metavar="ID", help="spool:12, outbox:12, or 12.")]
-IdsArgument = Annotated[list[str], typer.Argument(metavar="ID...", help="spool:12, outbox:12, or 12.")]
+IdsArgument = Annotated[list[str], typer.Argument(metavar="ID", help="spool:12, outbox:12, or 12.")]
 ForceOption = Annotated[
     bool, typer.Option("--force", help="Also where somebody works on it; a mail may then go out twice.")
 ]
@@ -46,7 +46,7 @@ def list_(
     config: ConfigOption = None,
     json_: JsonOption = False,
 ) -> int:
-    """List what waits, is held or in quarantine, and what could not be delivered.
+    """List what waits, is held or has failed, in and out.
 
     Examples:
 
@@ -81,7 +81,7 @@ def show(
     config: ConfigOption = None,
     json_: JsonOption = False,
 ) -> int:
-    """Show one mail: its envelope, its state, what became of it, and why it is in quarantine.
+    """Show one mail. Its envelope, its state, what became of it, and why it is in quarantine.
 
     Examples:
 
@@ -113,7 +113,8 @@ def show(
 def retry(
     ids: IdsArgument, force: ForceOption = False, config: ConfigOption = None, json_: JsonOption = False
 ) -> int:
-    """Try mail again now: deferred and quarantined mail that came in, queued and failed mail that goes out.
+    """Try mail again now. That is deferred and quarantined mail that came in, queued and failed mail that
+    goes out.
 
     Example: ticketgate queue retry spool:12 outbox:7
     """
@@ -132,7 +133,7 @@ def retry(
 def release(
     ids: IdsArgument, force: ForceOption = False, config: ConfigOption = None, json_: JsonOption = False
 ) -> int:
-    """Let held mail in, as it is: you have looked at it, and it is from whom it says.
+    """Let held mail in, as it is. You have looked at it, and it is from whom it says.
 
     Example: ticketgate queue release spool:12
     """
@@ -156,7 +157,7 @@ def drop(
     config: ConfigOption = None,
     json_: JsonOption = False,
 ) -> int:
-    """Take mail out of the queue for good: it makes no ticket, and is not delivered. It asks first.
+    """Take mail out of the queue for good. It makes no ticket and is not delivered. It asks first.
 
     Example: ticketgate queue drop spool:12 --yes
     """

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict
 from email.errors import MessageError
 from email.header import decode_header, make_header
-from email.parser import BytesHeaderParser
+from email.parser import HeaderParser
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
@@ -195,7 +195,7 @@ def _lease(item: SpoolItem | OutboxItem, zone: ZoneInfo) -> str:
 
 def header(head: bytes, name: str) -> str:
     """A header field out of the first octets of a mail, decoded where that can be."""
-    value = str(BytesHeaderParser().parsebytes(head).get(name, ""))
+    value = str(HeaderParser().parsestr(head.decode("utf-8", "replace")).get(name, ""))
     try:
         return str(make_header(decode_header(value)))
     except (MessageError, LookupError, ValueError):

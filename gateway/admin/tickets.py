@@ -40,7 +40,7 @@ def list_(
     config: ConfigOption = None,
     json_: JsonOption = False,
 ) -> int:
-    """List tickets, the last changed first; without --state those that are not closed, merged or spam.
+    """List tickets, the last changed first. Without --state those that are not closed, merged or spam.
 
     Examples:
 
@@ -76,7 +76,7 @@ def show(
     config: ConfigOption = None,
     json_: JsonOption = False,
 ) -> int:
-    """Show a ticket: its people, entries, why each mail came to it, and what went out.
+    """Show a ticket. Its people, its entries, why each mail came to it, and what went out.
 
     Examples:
 
@@ -106,12 +106,12 @@ def show(
 
 @app.command()
 def search(
-    words: Annotated[list[str], typer.Argument(metavar="WORDS...", help="All of them must be found.")],
+    words: Annotated[list[str], typer.Argument(metavar="WORD", help="All of them must be found.")],
     limit: LimitOption = 20,
     config: ConfigOption = None,
     json_: JsonOption = False,
 ) -> int:
-    """Find tickets by subject, text or sender, whatever the case and the accents.
+    """Find tickets by subject, text or sender. Case and accents do not matter.
 
     Each word may stand in another entry of the ticket; quote words that stand together. It reads all text
     that is kept, so a large database takes a while.

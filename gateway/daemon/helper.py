@@ -10,13 +10,14 @@ import threading
 from collections.abc import Callable
 from pathlib import Path
 
+from gateway.daemon.heartbeat import heartbeat_loop
 from gateway.daemon.house import open_house
 from gateway.daemon.ingest import ingest_round
 from gateway.daemon.logs import configure
 from gateway.daemon.loops import deliver_loop
 from gateway.daemon.wake import Wake
 from gateway.daemon.worker import Worker
-from gateway.delivery.make import longest_submit, make_submitter
+from gateway.delivery.make import make_submitter
 from gateway.ports import Clock
 from gateway.runtime import SystemClock, SystemIds, SystemJitter
 from gateway.settings.load import load
@@ -57,19 +58,30 @@ def main(config_folder: str) -> int:
 
     threading.Thread(target=end_with_daemon, daemon=True).start()
     deliver_wake = Wake()
-    lease = max(house.settings.daemon.lease, 2 * longest_submit(house.settings))
 
     def deliver(stop: Callable[[], bool]) -> None:
         submitter = make_submitter(house.settings, house.config_folder, house.state_dir, ids, clock)
-        deliver_loop(house.store, submitter, f"{owner}/deliver", clock, jitter, lease, deliver_wake, stop)
+        deliver_loop(house.store, submitter, f"{owner}/deliver", clock, jitter, deliver_wake, stop)
 
     sender = Worker("deliver", deliver, deliver_wake, clock, jitter, house.store.close)
+    beat = Wake()
+    heart = Worker(
+        "heartbeat",
+        lambda stop: heartbeat_loop(house.store, f"{owner}/", clock, beat, stop),
+        beat,
+        clock,
+        jitter,
+        house.store.close,
+    )
+    heart.start()
     sender.start()
     try:
         _until_idle(house.store, f"{owner}/ingest", clock, deliver_wake, ended.is_set)
     finally:
         sender.stop()
         sender.join(5.0)
+        heart.stop()
+        heart.join(1.0)
         house.store.close()
     return 0
 

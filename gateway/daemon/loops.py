@@ -4,7 +4,7 @@ time."""
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import datetime
 
 import structlog
 
@@ -60,7 +60,6 @@ def deliver_loop(
     owner: str,
     clock: Clock,
     jitter: Jitter,
-    lease: timedelta,
     wake: Wake,
     stop: Callable[[], bool],
 ) -> None:
@@ -79,7 +78,7 @@ def deliver_loop(
                     clock,
                     jitter,
                     store.policy.settings.delivery.retry,
-                    lease,
+                    store.policy.settings.daemon.lease,
                     _DELIVER_BATCH,
                     stop,
                 )

@@ -18,6 +18,7 @@ from socket import socket
 import structlog
 
 from gateway.daemon.burst import Burst
+from gateway.daemon.heartbeat import heartbeat_loop
 from gateway.daemon.house import House
 from gateway.daemon.listening import Listening, recipients
 from gateway.daemon.loops import deliver_loop, ingest_loop
@@ -26,7 +27,7 @@ from gateway.daemon.notify import Notify
 from gateway.daemon.ticker import Ticker
 from gateway.daemon.wake import Wake
 from gateway.daemon.worker import Worker
-from gateway.delivery.make import longest_submit, make_submitter
+from gateway.delivery.make import make_submitter
 from gateway.intake.listeners import Listeners
 from gateway.intake.mailbox_thread import MailboxThread
 from gateway.ports import Clock, Ids, Jitter
@@ -128,6 +129,8 @@ class Supervisor:
         self._generation += 1
         settings = self.house.settings
         workers: list[Worker] = []
+        beat = Wake()
+        workers.append(self._worker("heartbeat", self._heartbeat_body(beat), beat))
         for number in range(settings.delivery.connections):
             name = f"deliver-{number}"
             workers.append(self._worker(name, self._deliver_body(name), self.deliver_wake))
@@ -138,6 +141,14 @@ class Supervisor:
         self._workers = workers
         for worker in workers:
             worker.start()
+
+    def _heartbeat_body(self, wake: Wake) -> Callable[[Callable[[], bool]], None]:
+        store = self.house.store
+
+        def body(stop: Callable[[], bool]) -> None:
+            heartbeat_loop(store, f"{self._owner}/", self._clock, wake, stop)
+
+        return body
 
     def _ingest_body(self, owner: str) -> Callable[[Callable[[], bool]], None]:
         store = self.house.store
@@ -155,10 +166,7 @@ class Supervisor:
             submitter = make_submitter(
                 house.settings, house.config_folder, house.state_dir, self._ids, self._clock
             )
-            lease = max(house.settings.daemon.lease, 2 * longest_submit(house.settings))
-            deliver_loop(
-                house.store, submitter, owner, self._clock, self._jitter, lease, self.deliver_wake, stop
-            )
+            deliver_loop(house.store, submitter, owner, self._clock, self._jitter, self.deliver_wake, stop)
 
         return body
 

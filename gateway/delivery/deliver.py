@@ -136,8 +136,8 @@ def deliver_round(
     stop: Callable[[], bool],
 ) -> DeliverReport:
     """Hand over up to `limit` due mails. `owner` is this thread's alone, as `release` gives back all that is
-    the owner's. `lease` should be twice the longest hand-over or more (`make.longest_submit`). `stop` is
-    asked before each mail."""
+    the owner's. `lease` is prolonged by somebody else while the process lives. `stop` is asked before each
+    mail."""
     began_at = clock.now()
     rows = store.outbox.lease(owner, began_at, began_at + lease, limit)
     return _Round(store.outbox, owner, clock, jitter, retry).run(rows, submitter, began_at + lease / 2, stop)

@@ -23,8 +23,6 @@ from gateway.ports import Clock, Delivery, Receipt
 _BLOCK = 64 * 1024
 _BUDGET = 5
 _FINAL_REPLY_PATIENCE = 5
-LONGEST_SUBMIT = _BUDGET + _FINAL_REPLY_PATIENCE
-"""How many times the timeout the whole of `submit` may take."""
 
 
 class Unusable(Exception):

@@ -1,4 +1,4 @@
-"""From settings to a way out, and how long one hand-over by it may take."""
+"""From settings to a way out."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 
-from gateway.delivery.hand_over import LONGEST_SUBMIT, Unusable
+from gateway.delivery.hand_over import Unusable
 from gateway.delivery.lmtp_submitter import LmtpSubmitter
 from gateway.delivery.maildir_submitter import MaildirSubmitter
 from gateway.delivery.sendmail_submitter import SendmailSubmitter
@@ -32,15 +32,6 @@ def make_submitter(
     if isinstance(via, SendmailDelivery):
         return SendmailSubmitter(via, clock)
     return MaildirSubmitter(state_dir / via.path, ids)
-
-
-def longest_submit(settings: Settings) -> timedelta:
-    """How long one `submit` may take at the worst. A lease of twice this (`deliver_round` begins no mail in
-    the second half of its lease) never ends while a mail is being handed over."""
-    via = settings.delivery.via
-    if isinstance(via, SmtpDelivery | LmtpDelivery):
-        return via.timeout * LONGEST_SUBMIT
-    return via.timeout if isinstance(via, SendmailDelivery) else _LONGEST_LOCAL_WRITE
 
 
 def _password_reader(via: SmtpDelivery, config_folder: Path) -> Callable[[], str] | None:

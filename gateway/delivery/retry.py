@@ -44,9 +44,9 @@ def next_try(
 
 
 def peer_backoff(waited: timedelta, now: datetime, retry: Retry, jitter: Jitter) -> datetime:
-    """When a neighbour that could not be used is tried again, for all mails at once. The pause grows with what
-    the longest-waiting mail has `waited`, and is never much longer than `LONGEST_BACKOFF`: the queue drains
-    soon after the neighbour is back."""
+    """When a neighbour that could not be used is tried again, for all mails at once. The pause grows with
+    what the longest-waiting mail has `waited`, and is never much longer than `LONGEST_BACKOFF`: the queue
+    drains soon after the neighbour is back."""
     longest = min(retry.longest, LONGEST_BACKOFF)
     pause = min(max(waited, retry.first), longest)
     return now + timedelta(seconds=jitter.spread(pause.total_seconds()))

@@ -1,9 +1,9 @@
 """Which recipients this desk takes mail for, and for which queue: the answer to RCPT.
 
-Taken are the addresses of the queues, the desk's own, reply addresses that were signed by this desk, the control address,
-and `postmaster` at each domain of the desk (RFC 5321 section 4.5.1). Nothing else: an address with an
-unsigned detail (`support+anything@…`) is unknown, and mail for other domains is never taken, whoever asks,
-so this is no open relay.
+Taken are the addresses of the queues, the desk's own, reply addresses that this desk signed, the control
+address, and `postmaster` at each domain of the desk (RFC 5321 section 4.5.1). Nothing else: an address with
+an unsigned detail (`support+anything@…`) is unknown, and mail for other domains is never taken, whoever
+asks, so this is no open relay.
 
 Pure; raises nothing.
 """

@@ -228,6 +228,14 @@ class Outbox:
                 "UPDATE outbox SET lease_owner = NULL, lease_until = NULL WHERE lease_owner = ?", (owner,)
             )
 
+    def renew(self, process: str, until: datetime) -> None:
+        """Prolong what the owners of one process (their names begin with it) hold, while it lives."""
+        with self._db.write(durable=False):
+            self._db.sql(
+                "UPDATE outbox SET lease_until = ? WHERE state = 'queued' AND substr(lease_owner, 1, ?) = ?",
+                (to_ms(until), len(process), process),
+            )
+
     def next_due_at(self) -> datetime | None:
         """When the next queued mail is due (it may be in the past), or None where none is queued."""
         with self._db.read():

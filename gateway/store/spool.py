@@ -199,6 +199,15 @@ class Spool:
                 (owner,),
             )
 
+    def renew(self, process: str, until: datetime) -> None:
+        """Prolong what the owners of one process (their names begin with it) hold, while it lives."""
+        with self._db.write(durable=False):
+            self._db.sql(
+                "UPDATE spool SET lease_until = ? WHERE state IN ('received', 'deferred')"
+                " AND substr(lease_owner, 1, ?) = ?",
+                (to_ms(until), len(process), process),
+            )
+
     def claim(self, row: Spooled, owner: str) -> None:
         """Inside T2's transaction: make sure that the row is still ours. Raises LeaseLost."""
         found = self._db.sql(

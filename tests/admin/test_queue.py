@@ -141,9 +141,10 @@ class TestShow:
     def test_raw_of_an_outgoing_mail_is_what_is_sent(
         self, desk: Desk, tmp_path: Path, capfdbinary: pytest.CaptureFixture[bytes]
     ) -> None:
-        body = b"--b\r\n\r\nsee\r\n--b\r\nContent-Type: text/x-a\r\nContent-Disposition: attachment\r\n\r\nA\r\n--b--\r\n"
+        body = b"--b\r\n\r\nsee\r\n--b\r\nContent-Type: text/x-a\r\n\r\nA\r\n--b--\r\n"
         head = mail(Content_Type="x/y").partition(b"Content-Type:")[0]
         desk.take(head + b"MIME-Version: 1.0\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n" + body)
+        assert desk.sql("SELECT attachments FROM outbox WHERE id = 2") != (None,)
         desk.deliver()
         from gateway.admin.main import main
 
@@ -182,7 +183,8 @@ class TestShow:
         [
             (b"Subject: =?utf-8?q?Tisk=C3=A1rna?=\n\n", "Tiskárna"),
             (b"Subject: =?unheard-of?q?x?=\n\n", "=?unheard-of?q?x?="),
-            (b"Subject: =?utf-8?b?!?=\n\n", "=?utf-8?b?!?="),
+            (b"Subject: =?utf-8?b?x?=\n\n", "=?utf-8?b?x?="),
+            ("Subject: Tiskárna\r\n hoří\r\n".encode(), "Tiskárna\r\n hoří"),
             (b"\xff\xfe\0", ""),
         ],
     )
@@ -350,7 +352,7 @@ def test_a_refusal_changes_nothing(desk: Desk) -> None:
     assert desk.sql("SELECT state, next_try_at, outcome FROM spool") == before
 
 
-@pytest.mark.parametrize("arguments", [("list",), ("show", "spool:1"), ("retry", "spool:1")])
-def test_it_starts_light(desk: Desk, arguments: tuple[str, ...]) -> None:
+def test_it_starts_light(desk: Desk) -> None:
     desk.accept(mail())
-    assert not imported("queue", *arguments, "--config", str(desk.config)) & HEAVY
+    for arguments in (("show", "spool:1"), ("retry", "spool:1")):
+        assert not imported("queue", *arguments, "--config", str(desk.config)) & HEAVY

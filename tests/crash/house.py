@@ -55,6 +55,7 @@ class House:
             "port": self.sink.port,
             "tls": {"mode": "none"},
         }
+        settings["delivery"]["connections"] = 1  # so that one mail at most is in hand when the process dies
         settings["daemon"]["lease"] = "20s"
         self.desk.environ = {
             **self.desk.environ,

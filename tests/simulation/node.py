@@ -8,7 +8,6 @@ from datetime import datetime, timedelta
 
 from gateway.daemon.ingest import ingest_round
 from gateway.delivery.deliver import deliver_round
-from gateway.delivery.make import longest_submit
 from gateway.intake.mailbox_thread import MailboxThread
 from gateway.pipeline import Policy
 from gateway.ports import MailSource
@@ -55,7 +54,7 @@ class Node:
         self._jitter = SeededJitter(stream(seed, f"{name}/jitter"))
         self.faults = Faults(stream(seed, f"{name}/faults"), rates, trace, name, stall, smarthost.doubtful)
         self._lease = policy.settings.daemon.lease
-        self._deliver_lease = max(self._lease, 2 * longest_submit(policy.settings))
+        self._deliver_lease = self._lease
         self._generation = 0
         self.crashes = 0
         self.left_in_hand: Counter[int] = Counter()

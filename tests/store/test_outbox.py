@@ -112,6 +112,18 @@ def test_a_try_that_never_reached_the_recipients_server_is_not_counted(
     assert row.attempts == 0
 
 
+def test_a_living_process_keeps_its_leases(store: Store, second: Store, clock: HandClock) -> None:
+    put(store, clock, mail())
+    leased(store, clock, "node/1/deliver-0")
+    clock.go(seconds=50)
+    store.outbox.renew("node/1/", clock.now() + MINUTE)
+    store.outbox.renew("node/11/", clock.now() + DAY)
+    clock.go(seconds=50)
+    assert leased(second, clock, "you") == []
+    clock.go(seconds=20)
+    assert len(leased(second, clock, "you")) == 1
+
+
 def test_release_gives_back_what_was_not_recorded(store: Store, second: Store, clock: HandClock) -> None:
     first, later = put(store, clock, mail("a@x.example"), mail("b@x.example"))
     leased(store, clock)

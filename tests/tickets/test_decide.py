@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.tickets.subject import base_subject
 from gateway.tickets.states import Cause, State, after
+from gateway.tickets.subject import base_subject
 from tests.pipeline_world import (
     agent_address,
     all_text,

@@ -59,10 +59,13 @@ def test_a_note_is_written_by_its_first_word() -> None:
 
 def test_the_customers_reply_threads_where_the_relay_has_given_our_mail_another_id() -> None:
     told, _ = notice("acknowledgement")
+    given = "<0100-abc@eu-west-1.relay.example>"
     raw = mail(
-        "Thanks.\n", In_Reply_To="<0100-abc@eu-west-1.relay.example>",
-        References=f"{told['References']} <0100-abc@eu-west-1.relay.example>", message_id="<m9@customer.example>",
-    )  # fmt: skip
+        "Thanks.\n",
+        message_id="<m9@customer.example>",
+        In_Reply_To=given,
+        References=f"{told['References']} {given}",
+    )
     work = run(raw, facts(ticket(2000)), envelope(), desk=DESK)
     assert work.match is not None
     assert work.match.ticket == 2000

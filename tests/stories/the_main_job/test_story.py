@@ -183,7 +183,7 @@ def play(desk: Desk, town: Town, crash: bool = False) -> None:
             assert b"she set it on fire" not in raw
             nothing_private_in(raw)
 
-    (ticket,) = desk.json("tickets", "list")
+    (ticket,) = desk.json("tickets", "list")["tickets"]
     assert ticket["number"] == 1001
     shown = desk.json("tickets", "show", "1001")
     assert [(entry["kind"], entry["author"]) for entry in shown["entries"]] == [
