@@ -46,7 +46,11 @@ def main(arguments: list[str] | None = None) -> int:
         print(table(results[name]))
         print(f"({time.monotonic() - began:.0f} s)", flush=True)
     if chosen.json is not None:
-        machine = {"python": platform.python_version(), "cores": os.cpu_count(), "machine": platform.machine()}
+        machine = {
+            "python": platform.python_version(),
+            "cores": os.cpu_count(),
+            "machine": platform.machine(),
+        }
         figures = {name: [row.json() for row in rows] for name, rows in results.items()}
         chosen.json.write_text(json.dumps({"on": machine, "figures": figures}, indent=1) + "\n")
     failed = any(row.reached is False for rows in results.values() for row in rows)

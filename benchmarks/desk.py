@@ -100,5 +100,7 @@ def wait_until_handed_on(
 
     wait_until(f"{mails} mails through the desk", finished, seconds)
     sent = int(ask("SELECT count(*) FROM outbox WHERE state = 'sent'"))
-    assert sent >= 2 * mails, f"{sent} mails went out for {mails}: an acknowledgement and a notice are due each"
+    assert sent >= 2 * mails, (
+        f"{sent} mails went out for {mails}: an acknowledgement and a notice are due each"
+    )
     return datetime.fromtimestamp(int(ask("SELECT max(done_at) FROM outbox")) / 1000, UTC)

@@ -75,7 +75,13 @@ class Drained:
 
 
 def drain(
-    server: Dovecot, port: int, box: UserBox, count: int, bound_to: Sequence[int], into: Drained, url: str | None
+    server: Dovecot,
+    port: int,
+    box: UserBox,
+    count: int,
+    bound_to: Sequence[int],
+    into: Drained,
+    url: str | None,
 ) -> None:
     """Start a daemon on the full mailbox and wait until all is handed on."""
     with desk(port) as made, ExitStack() as stack:
@@ -115,6 +121,8 @@ def run(scale: Scale) -> Iterator[Row]:
                         drain(server, port, box, len(some), daemon, on_postgres, database.new_database())
     yield rate_row("one core, SQLite", bound.rates, parses, "mail-parser alone", 0.30, bound.cpu)
     yield rate_row("all cores, SQLite", free.rates, parses, "mail-parser alone", 0.40, free.cpu)
-    yield rate_row("all cores, PostgreSQL", on_postgres.rates, parses, "mail-parser alone", None, on_postgres.cpu)
+    yield rate_row(
+        "all cores, PostgreSQL", on_postgres.rates, parses, "mail-parser alone", None, on_postgres.cpu
+    )
     yield rate_row("one core, SQLite", bound.rates, fetches, "bare fetch", None)
     yield rate_row("all cores, SQLite", free.rates, fetches, "bare fetch", None)

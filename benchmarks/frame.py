@@ -93,7 +93,9 @@ def table(rows: Sequence[Row]) -> str:
         cells.append((row.what, figure, limit, ratio, row.target, reached, row.cpu))
     used = [column for column in range(len(_HEADS)) if any(line[column] for line in cells[1:])]
     widths = {column: max(len(line[column]) for line in cells) for column in used}
-    return "\n".join("  ".join(line[column].ljust(widths[column]) for column in used).rstrip() for line in cells)
+    return "\n".join(
+        "  ".join(line[column].ljust(widths[column]) for column in used).rstrip() for line in cells
+    )
 
 
 def _number(value: float) -> str:

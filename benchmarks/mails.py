@@ -106,7 +106,9 @@ def _texts(writer: _Writer) -> tuple[str, str]:
     chance = writer.chance
     said = writer.paragraphs(1, 8)
     name = chance.choice(_NAMES)
-    text = "\n\n".join(textwrap.fill(one, 74) for one in said) + f"\n\n-- \n{name}\n+420 555 {writer.token(2)}\n"
+    text = (
+        "\n\n".join(textwrap.fill(one, 74) for one in said) + f"\n\n-- \n{name}\n+420 555 {writer.token(2)}\n"
+    )
     rich = "".join(
         f'<p class=MsoNormal><span style="font-family:Calibri">{html.escape(one)}<o:p></o:p></span></p>'
         for one in said
@@ -115,7 +117,9 @@ def _texts(writer: _Writer) -> tuple[str, str]:
     if chance.random() < 0.45:
         earlier = writer.paragraphs(2, 10)
         introduction = f"On 12.11.2026 10:15, {chance.choice(_NAMES)} wrote:"
-        text += "\n" + _quoted([textwrap.fill(one, 70) for one in earlier], introduction, chance.randint(1, 3))
+        text += "\n" + _quoted(
+            [textwrap.fill(one, 70) for one in earlier], introduction, chance.randint(1, 3)
+        )
         inner = "".join(f"<p>{html.escape(one)}</p>" for one in earlier)
         rich += f'<div class="gmail_quote"><div>{introduction}</div><blockquote>{inner}</blockquote></div>'
     page = f'<html><head>{_STYLE}</head><body lang="{writer.language}"><div class="WordSection1">{rich}</div>'
@@ -129,7 +133,9 @@ def _of_a_large_provider(writer: _Writer, domain: str) -> list[str]:
     def signature(octets: int) -> str:
         return "\r\n\t ".join(textwrap.wrap(base64.b64encode(chance.randbytes(octets)).decode(), 68))
 
-    results = f"spf=pass smtp.mailfrom={domain};\r\n\tdkim=pass header.d={domain}; dmarc=pass header.from={domain}"
+    results = (
+        f"spf=pass smtp.mailfrom={domain};\r\n\tdkim=pass header.d={domain}; dmarc=pass header.from={domain}"
+    )
     return [
         f"ARC-Seal: i=1; a=rsa-sha256; s=arc; d=host.example; cv=none;\r\n\tb={signature(256)}",
         "ARC-Message-Signature: i=1; a=rsa-sha256; c=relaxed/relaxed; d=host.example; s=arc;\r\n\t"
@@ -197,7 +203,10 @@ def one(number: int, seed: int = 1) -> bytes:
             picture = writer.file(chance.randint(2_000, 20_000), f"{writer.token()}@example")
             body = writer.multipart("related", [body, picture])
     if chance.random() < 0.25:
-        files = [writer.file(int(chance.triangular(5_000, 110_000, 30_000))) for _ in range(chance.choice((1, 1, 2)))]
+        files = [
+            writer.file(int(chance.triangular(5_000, 110_000, 30_000)))
+            for _ in range(chance.choice((1, 1, 2)))
+        ]
         body = writer.multipart("mixed", [body, *files])
     return _header(writer, number, subject) + body
 

@@ -118,7 +118,10 @@ def run(scale: Scale) -> Iterator[Row]:
     some = [mails.large(octets, number) for number in range(MAILS)]
     with sink() as sink_port:
         for way, name in ((by_smtp, "SMTP"), (by_imap, "IMAP")):
-            for attach_up_to, what in ((None, "attachment goes along"), (5_000_000, "attachment is named only")):
+            for attach_up_to, what in (
+                (None, "attachment goes along"),
+                (5_000_000, "attachment is named only"),
+            ):
                 peak = way(some, sink_port, attach_up_to)
                 beside = f"{peak.at_once:.0f} MB at one instant, {peak.processes} processes"
                 yield most_row(f"by {name}, {what}", peak.total, "MB", MOST_MB, beside)

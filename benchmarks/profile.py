@@ -126,7 +126,12 @@ def walk(house: House, submitter: Any, stages: Stages) -> int:
     store, mailbox = house.store, house.settings.mailboxes[0]
     known = credentials(mailbox, house.config_folder, clock)
     sources = connect(
-        mailbox, known, config_dir=house.config_folder, clock=clock, interrupted=lambda: False, temp_dir=house.state_dir
+        mailbox,
+        known,
+        config_dir=house.config_folder,
+        clock=clock,
+        interrupted=lambda: False,
+        temp_dir=house.state_dir,
     )
     with stages.stage("fetch"):
         (folder, source), *_ = sources.items()
@@ -137,7 +142,9 @@ def walk(house: House, submitter: Any, stages: Stages) -> int:
             continue
     retry = house.settings.delivery.retry
     with stages.stage("deliver"):
-        while deliver_round(store, submitter, "profile", clock, jitter, retry, _LEASE, 20, lambda: False).leased:
+        while deliver_round(
+            store, submitter, "profile", clock, jitter, retry, _LEASE, 20, lambda: False
+        ).leased:
             continue
     submitter.close()
     return taken

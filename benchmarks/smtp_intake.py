@@ -82,7 +82,10 @@ def alone() -> Iterator[Server]:
         port = made.listener("in", limits=ROOMY)
         made.settings["state_dir"] = str(made.folder / "var")
         config = str(made.write_config())
-        with _process(["benchmarks.intake_alone", config], env=made.environment()) as running, sqlite_of(made) as ask:
+        with (
+            _process(["benchmarks.intake_alone", config], env=made.environment()) as running,
+            sqlite_of(made) as ask,
+        ):
             yield Server(port, running.pid, lambda: int(ask("SELECT count(*) FROM spool")))
 
 

@@ -10,7 +10,7 @@ clock: it is the same code.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
@@ -44,9 +44,9 @@ class Policy:
         self.builder = Builder(settings, signer, self.renderer)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Work:
-    """A mail on its way; each stage fills in its field."""
+    """A mail on its way; each stage fills in its own field and touches no other."""
 
     policy: Policy
     ids: Ids
@@ -66,66 +66,66 @@ class Work:
     outgoing: tuple[OutgoingMail, ...] = ()
 
 
-def _parse(work: Work) -> Work:
+def _parse(work: Work) -> None:
     policy = work.policy
     message = parse(work.raw, policy.settings.parse)
-    mail = Mail(message, work.envelope, policy.settings, policy.directory, policy.signer)
-    return replace(work, mail=mail)
+    work.mail = Mail(message, work.envelope, policy.settings, policy.directory, policy.signer)
 
 
-def _screen(work: Work) -> Work:
+def _screen(work: Work) -> None:
     assert work.mail is not None
-    return replace(work, screening=screen(work.mail))
+    work.screening = screen(work.mail)
 
 
-def _clues(work: Work) -> Work:
+def _clues(work: Work) -> None:
     assert work.mail is not None
     assert work.screening is not None
-    return replace(work, clues=clues(work.mail, work.screening, work.raw_sha256))
+    work.clues = clues(work.mail, work.screening, work.raw_sha256)
 
 
-def _match(work: Work) -> Work:
+def _match(work: Work) -> None:
     assert work.mail is not None
     assert work.screening is not None
     assert work.facts is not None
-    return replace(work, match=match(work.mail, work.screening, work.facts))
+    work.match = match(work.mail, work.screening, work.facts)
 
 
-def _triage(work: Work) -> Work:
+def _triage(work: Work) -> None:
     assert work.clues is not None
-    return replace(work, triage=classify(work.clues.queue))
+    work.triage = classify(work.clues.queue)
 
 
-def _decide(work: Work) -> Work:
+def _decide(work: Work) -> None:
     assert work.mail is not None
     assert work.screening is not None
     assert work.clues is not None
     assert work.facts is not None
     assert work.match is not None
     assert work.triage is not None
-    case = Case(
-        mail=work.mail,
-        screening=work.screening,
-        match=work.match,
-        triage=work.triage,
-        clues=work.clues,
-        facts=work.facts,
-        now=work.now,
+    work.decision = decide(
+        Case(
+            mail=work.mail,
+            screening=work.screening,
+            match=work.match,
+            triage=work.triage,
+            clues=work.clues,
+            facts=work.facts,
+            now=work.now,
+        )
     )
-    return replace(work, decision=decide(case))
 
 
-def _notices(work: Work) -> Work:
+def _notices(work: Work) -> None:
     assert work.mail is not None
     assert work.screening is not None
     assert work.triage is not None
     assert work.decision is not None
-    return replace(work, notices=plan(work.mail, work.screening, work.triage, work.decision, work.raw_id))
+    work.notices = plan(work.mail, work.screening, work.triage, work.decision, work.raw_id)
 
 
-def _build(work: Work) -> Work:
+def _build(work: Work) -> None:
     build = work.policy.builder.build
-    return replace(work, outgoing=tuple(build(notice, work.ids, work.now) for notice in work.notices))
+    work.outgoing = tuple(build(notice, work.ids, work.now) for notice in work.notices)
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +133,7 @@ class Stage:
     """One stage: its name, and what it does to the work."""
 
     name: str
-    run: Callable[[Work], Work]
+    run: Callable[[Work], None]
 
 
 UNDERSTAND: tuple[Stage, ...] = (
@@ -154,15 +154,15 @@ CONCLUDE: tuple[Stage, ...] = (
 
 
 def understand(work: Work) -> Work:
-    """Run the stages before the facts."""
+    """Run the stages before the facts; returns `work`."""
     for stage in UNDERSTAND:
-        work = stage.run(work)
+        stage.run(work)
     return work
 
 
 def conclude(work: Work, facts: Facts) -> Work:
-    """Run the stages after the facts."""
-    work = replace(work, facts=facts)
+    """Run the stages after the facts; returns `work`. May be called again with other facts."""
+    work.facts = facts
     for stage in CONCLUDE:
-        work = stage.run(work)
+        stage.run(work)
     return work

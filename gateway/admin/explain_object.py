@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -51,13 +51,14 @@ def explain_mail(found: Found, policy: Policy, ids: Ids, now: datetime) -> Expla
         raw=raw,
         raw_sha256=hashlib.sha256(raw).hexdigest(),
         envelope=Envelope(None, None, (), None),
+        facts=_NOTHING_KNOWN,
     )
     told: str | None = None
     name = ""
     try:
         for stage in (*UNDERSTAND, *CONCLUDE):
             name = stage.name
-            work = stage.run(work if stage not in CONCLUDE else replace(work, facts=_NOTHING_KNOWN))
+            stage.run(work)
     except Exception as error:  # noqa: BLE001 - whatever breaks on a mail is told, and the next mail goes on
         told = f"{name}: {type(error).__name__}: {error}"
     outcome = work.decision.outcome if work.decision is not None else ""

@@ -6,6 +6,7 @@ the old one stays, and admins are told.
 
 from __future__ import annotations
 
+import os
 import queue
 import signal
 import socket as sockets
@@ -56,8 +57,10 @@ class Daemon:
         StartTrouble before anything runs."""
         house = open_house(self._loaded, self._clock, self._ids)
         burst = None
-        if self._loaded.settings.daemon.helpers:
-            burst = Burst(self._loaded.settings.daemon.helpers, self._loaded.folder.absolute())
+        # a helper on the core that we fill ourselves would only cost
+        helpers = min(self._loaded.settings.daemon.helpers, len(os.sched_getaffinity(0)) - 1)
+        if helpers > 0:
+            burst = Burst(helpers, self._loaded.folder.absolute())
         supervisor = Supervisor(
             house,
             self._owner,

@@ -61,7 +61,7 @@ def main(config_folder: str) -> int:
 
     def deliver(stop: Callable[[], bool]) -> None:
         submitter = make_submitter(house.settings, house.config_folder, house.state_dir, ids, clock)
-        deliver_loop(house.store, submitter, f"{owner}/deliver", clock, jitter, deliver_wake, stop)
+        deliver_loop(house.store, submitter, f"{owner}/deliver", clock, jitter, deliver_wake, None, stop)
 
     sender = Worker("deliver", deliver, deliver_wake, clock, jitter, house.store.close)
     beat = Wake()

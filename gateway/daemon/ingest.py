@@ -47,8 +47,8 @@ def ingest_round(
     stop: Callable[[], bool],
     on_mails: Callable[[], None] = lambda: None,
 ) -> IngestReport:
-    """Lease what is due and work on it. Never raises for what is in a mail. `on_mails` is called after each
-    mail that put others into the outbox."""
+    """Lease what is due and work on it. Never raises for what is in a mail. `on_mails` is called at the
+    end where mails were put into the outbox."""
     report = IngestReport()
     try:
         rows = store.spool.lease(owner, clock.now() + lease, _BATCH)
@@ -57,13 +57,13 @@ def ingest_round(
             if stop() or clock.monotonic() > end:
                 store.spool.release(owner)
                 break
-            before = report.mails_out
             _one(store, row, owner, clock, ids, report)
-            if report.mails_out > before:
-                on_mails()
     except (StoreTrouble, Conflict) as trouble:
         report.trouble = str(trouble)
         log.error("ingest stopped", reason=report.trouble)
+    if report.mails_out:
+        # once a round: one durable commit of the outbox's lease then serves all of its mails
+        on_mails()
     return report
 
 

@@ -18,13 +18,14 @@ from gateway.store.store import Store
 log = structlog.get_logger()
 POLL_S = 1.0
 _TROUBLE_S = 5.0
-_DELIVER_BATCH = 20
+_DELIVER_BATCH = 40
+_LEAST_PAUSE_S = 0.25
 
 
 def _pause_s(due_at: datetime | None, now: datetime) -> float:
     if due_at is None:
         return POLL_S
-    return min(POLL_S, max(0.05, (due_at - now).total_seconds()))
+    return min(POLL_S, max(_LEAST_PAUSE_S, (due_at - now).total_seconds()))
 
 
 def ingest_loop(
@@ -61,9 +62,11 @@ def deliver_loop(
     clock: Clock,
     jitter: Jitter,
     wake: Wake,
+    next_wake: Wake | None,
     stop: Callable[[], bool],
 ) -> None:
-    """Hand over outgoing mail until `stop`. Admins are told of a way out that cannot be used."""
+    """Hand over outgoing mail until `stop`. Admins are told of a way out that cannot be used. A full batch
+    wakes the next worker: while one is enough, two would only be in each other's way."""
     resume_at = clock.now()
     try:
         while not stop():
@@ -88,6 +91,8 @@ def deliver_loop(
                 log.error("delivery stopped", reason=str(trouble))
                 wake.wait(_TROUBLE_S)
                 continue
+            if report.leased == _DELIVER_BATCH and next_wake is not None:
+                next_wake.poke()
             if report.resume_at is not None:
                 resume_at = report.resume_at
             elif report.leased == 0:

@@ -131,9 +131,11 @@ class Supervisor:
         workers: list[Worker] = []
         beat = Wake()
         workers.append(self._worker("heartbeat", self._heartbeat_body(beat), beat))
-        for number in range(settings.delivery.connections):
+        wakes = [self.deliver_wake, *(Wake() for _ in range(settings.delivery.connections - 1))]
+        for number, wake in enumerate(wakes):
             name = f"deliver-{number}"
-            workers.append(self._worker(name, self._deliver_body(name), self.deliver_wake))
+            body = self._deliver_body(name, wake, (*wakes[number + 1 :], None)[0])
+            workers.append(self._worker(name, body, wake))
         for number in range(settings.daemon.workers):
             name = f"ingest-{number}"
             owner = f"{self._owner}/{name}/{self._generation}"
@@ -158,7 +160,9 @@ class Supervisor:
 
         return body
 
-    def _deliver_body(self, name: str) -> Callable[[Callable[[], bool]], None]:
+    def _deliver_body(
+        self, name: str, wake: Wake, next_wake: Wake | None
+    ) -> Callable[[Callable[[], bool]], None]:
         house = self.house
         owner = f"{self._owner}/{name}/{self._generation}"
 
@@ -166,7 +170,7 @@ class Supervisor:
             submitter = make_submitter(
                 house.settings, house.config_folder, house.state_dir, self._ids, self._clock
             )
-            deliver_loop(house.store, submitter, owner, self._clock, self._jitter, self.deliver_wake, stop)
+            deliver_loop(house.store, submitter, owner, self._clock, self._jitter, wake, next_wake, stop)
 
         return body
 

@@ -63,7 +63,11 @@ def _base64(encoded: Iterable[bytes]) -> Iterator[bytes]:
     for piece in encoded:
         rest += piece.translate(None, _FOREIGN)
         if b"=" in rest:
-            *groups, rest = _PADDING.split(rest)
+            if b"=" not in (digits := rest.rstrip(b"=")):
+                # the usual case, and far quicker: padding at the end only
+                groups, rest = [digits], b""
+            else:
+                *groups, rest = _PADDING.split(rest)
             if ended := b"".join(map(_group, groups)):
                 yield ended
         whole = len(rest) & ~3

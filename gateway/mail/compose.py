@@ -24,12 +24,16 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from email.header import Header
 from email.utils import format_datetime
+from functools import lru_cache
 
 from gateway.mail.message import Address
 
 _CONTROLS = re.compile(r"[\x00-\x1f\x7f\x85\u2028\u2029\ud800-\udfff]+")
+_WORD_OCTETS = 60
+_Q_SAFE = frozenset(
+    bytes((octet,)) for octet in b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789!*+-/"
+)
 _BASE64_LINE = re.compile(rb".{1,76}")
 _SPACES = re.compile(r" {2,}")
 _ATOM_PHRASE = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~ -]+")
@@ -68,9 +72,35 @@ def _encoded(value: str, used: int) -> str:
 
 
 def _words(value: str, used: int) -> str:
-    return Header(value, "utf-8", header_name="x" * min(used, 60)).encode(linesep="\r\n")
+    """RFC 2047 encoded words of `value` in UTF-8, one a line; `used` octets stand before the first. The
+    shorter of B and Q is taken, so that Latin text stays readable in raw mail."""
+    letters = [character.encode("utf-8", "replace") for character in value]
+    quoted = [_q(letter) for letter in letters]
+    if sum(map(len, quoted)) <= sum(map(len, letters)) * 4 // 3:
+        return _joined("q", list(zip(quoted, map(len, quoted), strict=True)), used)
+    return _joined("b", [(letter, len(letter)) for letter in letters], used)
 
 
+def _q(letter: bytes) -> bytes:
+    if letter == b" ":
+        return b"_"
+    return letter if letter in _Q_SAFE else b"".join(b"=%02X" % octet for octet in letter)
+
+
+def _joined(encoding: str, letters: Sequence[tuple[bytes, int]], used: int) -> str:
+    words, word, room = [], b"", max(_WORD_OCTETS - used, 12)
+    for letter, length in letters:
+        if word and len(word) + length > (room if encoding == "q" else room * 3 // 4):
+            words.append(word)
+            word, room = b"", _WORD_OCTETS
+        word += letter
+    shown = [*words, word]
+    if encoding == "b":
+        shown = [binascii.b2a_base64(one, newline=False) for one in shown]
+    return "\r\n ".join(f"=?utf-8?{encoding}?{one.decode('ascii')}?=" for one in shown)
+
+
+@lru_cache(maxsize=1024)
 def format_address(address: Address) -> str:
     """name-addr of RFC 5322 section 3.4, the name quoted or encoded as it needs."""
     name = clean(address.name)

@@ -36,9 +36,19 @@ class Desk:
                 "queue": ticket.queue,
                 "assignee": ticket.assignee or "",
                 "created_at": ticket.created_at,
-                "requester": ticket.requester,
-                "participants": [one for one in ticket.participants if one.role == "cc"],
+                "people": _people(ticket),
                 "history": ticket.history,
             },
             **more,
         }
+
+
+def _people(ticket: TicketFacts) -> str:
+    """Jana Nováková <jana@example.org>, Cc Otto."""
+    requester = ticket.requester
+    if requester.name and requester.address:
+        shown = f"{requester.name} <{requester.address}>"
+    else:
+        shown = requester.name or requester.address or "sender unknown"
+    copies = [one.address.name or one.address.address for one in ticket.participants if one.role == "cc"]
+    return ", ".join([shown, *(f"Cc {name}" for name in copies)])

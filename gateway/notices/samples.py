@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import UTC, datetime
 
-from gateway.mail.message import Address, Attachment
-from gateway.tickets.values import Participant, Said
+from gateway.mail.message import Attachment
+from gateway.tickets.values import Said
 
 _HOSTILE = "<script>alert(1)</script> {{ 7*7 }} \r\nBcc: x@example.org ../../x"
 _AT = datetime(2026, 3, 29, 0, 59, tzinfo=UTC)
-_WHO = Address(_HOSTILE, "jana@example.org")
 
 VARIABLES: Mapping[str, object] = {
     "marker": "",
@@ -24,8 +23,7 @@ VARIABLES: Mapping[str, object] = {
         "queue": "support",
         "assignee": "",
         "created_at": _AT,
-        "requester": _WHO,
-        "participants": [Participant(_WHO, "cc")],
+        "people": _HOSTILE,
         "history": (Said("public", "customer", _HOSTILE, _AT, _HOSTILE),),
     },
     "text": _HOSTILE,

@@ -41,7 +41,7 @@ class Database:
                     "journal_mode": "wal",
                     "synchronous": "full",
                     "foreign_keys": 1,
-                    "cache_size": -16000,
+                    "cache_size": -4000,
                 },
                 timeout=30,
             )

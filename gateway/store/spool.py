@@ -8,6 +8,7 @@ Attachments are read out of it by offset, never written to disk.
 from __future__ import annotations
 
 import hashlib
+import io
 import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -190,8 +191,8 @@ class Spool:
             released=outcome == RELEASED,
         )
 
-    def release(self, owner: str) -> None:
-        """Give back what `owner` leased and has not worked on."""
+    def release(self, owner: str, but: int | None = None) -> None:
+        """Give back what `owner` leased and has not worked on, except row `but`."""
         with self._db.write():
             self._db.sql(
                 "UPDATE spool SET lease_owner = NULL, lease_until = NULL, attempts = attempts - 1"
@@ -245,8 +246,11 @@ class Spool:
             )
 
     def raw(self, raw_id: int) -> bytes:
-        """All octets of a raw mail."""
-        return b"".join(self.raw_chunks(raw_id))
+        """All octets of a raw mail, never held twice (as joining a list of pieces would)."""
+        octets = io.BytesIO()
+        for chunk in self.raw_chunks(raw_id):
+            octets.write(chunk)
+        return octets.getvalue()
 
     def raw_chunks(self, raw_id: int, start: int = 0, stop: int | None = None) -> Iterator[bytes]:
         """The octets from `start` to `stop` in pieces of at most 1 MiB, each read when it is wanted."""
