@@ -221,11 +221,10 @@ def _verifier(loaded: Loaded, state_dir: Path, ids: Ids) -> Callable[[str], str 
 def _database(loaded: Loaded, state_dir: Path) -> Database:
     from gateway.settings.secrets import read_secret
     from gateway.store.database import Database
+    from gateway.store.location import database_url
 
     settings = loaded.settings.database
-    url = settings.url
-    if url.startswith("sqlite:") and not url.startswith("sqlite:/"):
-        url = f"sqlite:{state_dir / url.removeprefix('sqlite:')}"
+    url = database_url(settings.url, state_dir)
     database = Database(url, read_secret(settings.password, loaded.folder) if settings.password else None)
     if database.path is not None and not database.path.exists():
         database.migrate()

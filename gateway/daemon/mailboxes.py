@@ -75,4 +75,5 @@ def mailbox_thread(
         leases=store.leases,
         owner=owner,
         lease=store.policy.settings.daemon.lease,
+        at_end=store.close,
     )

@@ -66,8 +66,10 @@ class MailboxThread:
         leases: LeasesLike | None = None,
         owner: str = "",
         lease: timedelta = timedelta(seconds=60),
+        at_end: Callable[[], None] | None = None,
     ) -> None:
-        """`leases` None: this is the only node. `owner` names this node and process among several."""
+        """`leases` None: this is the only node. `owner` names this node and process among several. `at_end`
+        runs in the thread when it ends."""
         self.mailbox = mailbox
         self.last_success_at: datetime | None = None
         self.last_error: str | None = None
@@ -78,6 +80,7 @@ class MailboxThread:
         self._leases = leases
         self._owner = owner
         self._lease = lease
+        self._at_end = at_end
         self._lease_name = f"mailbox/{mailbox.name}"
         self._lease_renewed: float | None = None
         self._poll_s = mailbox.poll.total_seconds()
@@ -144,6 +147,8 @@ class MailboxThread:
         finally:
             self._disconnect()
             self._give_lease()
+            if self._at_end is not None:
+                self._at_end()
 
     def turn(self) -> float:
         """One pass: connect where needed, take what is due, wait for a hint. Returns the seconds to wait

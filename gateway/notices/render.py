@@ -11,6 +11,7 @@ Raises TemplateMistake with file and line for an admin's template that cannot be
 from __future__ import annotations
 
 import re
+import traceback
 from collections.abc import Mapping
 from datetime import datetime
 from functools import cache
@@ -114,9 +115,12 @@ class Renderer:
         for form in ("txt", "html"):
             try:
                 shown.append(self._templates[kind, form].render(variables))
-            except TemplateError as error:
+            except Exception as error:
                 raise TemplateMistake(_told(f"{kind}.{form}.j2", error)) from error
-        return re.sub(r"\n{3,}", "\n\n", shown[0]).strip() + "\n", shown[1]
+        text, html = shown
+        while "\n\n\n" in text:
+            text = text.replace("\n\n\n", "\n\n")
+        return text.strip() + "\n", html
 
 
 def local_time(at: datetime, zone: ZoneInfo) -> str:
@@ -124,9 +128,13 @@ def local_time(at: datetime, zone: ZoneInfo) -> str:
     return f"{at.astimezone(zone):%a %d %b %Y, %H:%M %Z}"
 
 
-def _told(name: str, error: TemplateError) -> str:
-    line = getattr(error, "lineno", None)
-    return f"{getattr(error, 'filename', None) or name}:{line or 1}: {error.message}"
+def _told(name: str, error: Exception) -> str:
+    """file:line: what is wrong; the line is where the template was when it raised."""
+    file, line = getattr(error, "filename", None), getattr(error, "lineno", None)
+    for frame in traceback.extract_tb(error.__traceback__):
+        if frame.filename.endswith(".j2"):
+            file, line = frame.filename, frame.lineno
+    return f"{file or name}:{line or 1}: {getattr(error, 'message', None) or error}"
 
 
 @cache

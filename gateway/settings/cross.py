@@ -150,6 +150,9 @@ def listeners_work(draft: Draft) -> Iterator[Finding]:
             yield Finding((*loc, "listen"), "there is no such port", "must be from 1 to 65535")
         if listener.auth_required and not listener.auth:
             yield Finding((*loc, "auth_required"), "AUTH is required and not offered", "set auth: true")
+        if listener.proxy_protocol and listener.tls is not None and listener.tls.mode == "implicit":
+            wrong = "a PROXY header cannot stand before implicit TLS"
+            yield Finding((*loc, "proxy_protocol"), wrong, "use mode: starttls, or take it away")
         if not listener.auth:
             continue
         if draft.whole and not any(agent.password_hash for _, agent in draft.agents):

@@ -28,7 +28,7 @@ _TROUBLE_S = 30.0
 
 
 class Node:
-    """Its steps are `fetch-<account>`, `ingest`, `deliver`; `due` tells when each wants to run."""
+    """Its steps are `fetch-<account>`, `ingest`, `deliver`, `heartbeat`; `due` tells when each wants to run."""
 
     def __init__(
         self,
@@ -72,6 +72,7 @@ class Node:
         self._steps: dict[str, Callable[[], float]] = {
             "ingest": self._ingest,
             "deliver": self._deliver,
+            "heartbeat": self._heartbeat,
             **{f"fetch-{name}": self._fetch(thread) for name, thread in self._mailboxes.items()},
         }
 
@@ -140,6 +141,15 @@ class Node:
             self._count_left_in_hand()
             return _TROUBLE_S
         return 0.1 if report.taken else _POLL_S
+
+    def _heartbeat(self) -> float:
+        until = self._clock.now() + self._lease
+        try:
+            self.store.outbox.renew(f"{self.owner}/", until)
+            self.store.spool.renew(f"{self.owner}/", until)
+        except (StoreTrouble, Conflict) as trouble:
+            self._trace.note(self.name, "leases not renewed", trouble)
+        return self._lease.total_seconds() / 3
 
     def _count_left_in_hand(self) -> None:
         with Database.read(self.store.database):
