@@ -1,4 +1,4 @@
-"""`python -m benchmarks [NAME …]`: measure, print a table a benchmark, and with `--json FILE` keep the figures.
+"""`python -m benchmarks [NAME …]`: measure and print a table for each; `--json FILE` keeps the figures.
 
 All traffic stays on the loopback interface. Each benchmark ends by itself; what it starts, it ends. One that
 needs a server which is not installed is named and left out.

@@ -15,7 +15,6 @@ import html
 import quopri
 import random
 import textwrap
-from collections.abc import Iterator
 
 RECIPIENT = "support@example.test"
 _WORDS = {
@@ -147,7 +146,7 @@ def _of_a_large_provider(writer: _Writer, domain: str) -> list[str]:
         "X-Originating-IP: [198.51.100.7]",
         f"X-Tenant-Id: {writer.token(16)}",
         f"X-Network-Message-Id: {writer.token(16)}",
-        f"X-Antispam-Report: CIP:255.255.255.255;CTRY:;LANG:{writer.language};SCL:1;SFV:NSPM;DIR:OUT;SFP:1102;",
+        f"X-Antispam-Report: CIP:255.255.255.255;CTRY:;LANG:{writer.language};SCL:1;SFV:NSPM;DIR:OUT;",
         *(f"X-Provider-Message-{number}: {signature(90)}" for number in range(1, 5)),
         "X-Provider-Transport-CrossTenant-AuthAs: Internal",
         f"X-Provider-Transport-CrossTenant-Id: {writer.token(16)}",
@@ -222,8 +221,3 @@ def large(octets: int, number: int) -> bytes:
     head = _header(writer, number, f"A large file, number {number}")
     room = max(octets - len(head) - 2000, 0) * 57 // 78
     return head + writer.multipart("mixed", [writer.part("plain", writer.paragraph()), writer.file(room)])
-
-
-def sizes(mails: list[bytes]) -> Iterator[int]:
-    """Octets of each."""
-    return map(len, mails)

@@ -1,10 +1,10 @@
 """Peak memory while ten mails of 25 MB come in at once, until all that follows from them is handed on.
 
-By SMTP over ten connections at the same time, and by IMAP out of a full mailbox. Each mail has one attachment;
-with the default `delivery.attach_up_to` it goes along to the agent, with a lower one it is only named. What is
-told is the sum of the peaks (VmHWM) of the daemon and of every process that it started, which is at least what
-they held together at any instant; the largest sum at one instant (VmRSS, looked at about twenty times a second)
-stands beside it.
+By SMTP over ten connections at the same time, and by IMAP out of a full mailbox. Each mail has one
+attachment; with the default `delivery.attach_up_to` it goes along to the agent, with a lower one it is only
+named. What is told is the sum of the peaks (VmHWM) of the daemon and of every process that it started, which
+is at least what they held together at any instant; the largest sum at one instant (VmRSS, looked at about
+twenty times a second) stands beside it.
 """
 
 from __future__ import annotations
@@ -123,5 +123,5 @@ def run(scale: Scale) -> Iterator[Row]:
                 (5_000_000, "attachment is named only"),
             ):
                 peak = way(some, sink_port, attach_up_to)
-                beside = f"{peak.at_once:.0f} MB at one instant, {peak.processes} processes"
+                beside = f"at one instant {peak.at_once:.0f} MB, processes: {peak.processes}"
                 yield most_row(f"by {name}, {what}", peak.total, "MB", MOST_MB, beside)

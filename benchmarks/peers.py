@@ -59,7 +59,7 @@ def fill(box: UserBox, mails: Sequence[bytes]) -> None:
     """Put mails into the INBOX."""
     with box.imap() as link:
         for raw in mails:
-            status, reply = link.append("INBOX", None, None, raw)  # type: ignore[arg-type]
+            status, reply = link.append("INBOX", None, None, raw)
             assert status == "OK", reply
 
 

@@ -2,9 +2,9 @@
 
 Runs the steps of the daemon (fetch, ingest, deliver) in one process and one thread, one after the other, on a
 real Dovecot, SQLite on the disk and a real smtp-sink, and prints milliseconds a mail by stage: processor time
-of this thread, and time by the clock, which also holds the waits for the disk and for the neighbours. A stage's
-time is its own: what an inner stage takes is counted there. `--top` runs all again under cProfile and lists
-the functions in which the time is spent.
+of this thread, and time by the clock, which also holds the waits for the disk and for the neighbours. A
+stage's time is its own: what an inner stage takes is counted there. `--top` runs under cProfile instead and
+lists the functions in which the time is spent.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import cProfile
 import functools
 import io
 import logging
+import os
 import pstats
 import sys
 import time
@@ -162,7 +163,7 @@ def measure(count: int, profiler: cProfile.Profile | None) -> Stages:
         environment = made.environment()
         loaded = load(made.write_config())
         configure("text", "info", io.StringIO())
-        _take_environment(environment)
+        os.environ.update(environment)
         house = open_house(loaded, clock, ids)
         submitter = make_submitter(house.settings, house.config_folder, house.state_dir, ids, clock)
         stages = put_stages(house, submitter)
@@ -175,12 +176,6 @@ def measure(count: int, profiler: cProfile.Profile | None) -> Stages:
         house.store.close()
     assert taken == count
     return stages
-
-
-def _take_environment(environment: dict[str, str]) -> None:
-    import os
-
-    os.environ.update(environment)
 
 
 def main() -> int:

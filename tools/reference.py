@@ -1,4 +1,5 @@
-"""Writes docs/reference/config.md and commands.md out of the schema and the command line.
+"""Writes the pages of docs/reference that are made of the code: config.md and commands.md out of the schema
+and the command line, states.md and templates.md by reference_house, log-events.md by reference_log.
 
 python tools/reference.py            write them
 python tools/reference.py --check    say which are stale (exit code 1)
@@ -9,11 +10,13 @@ from __future__ import annotations
 import ast
 import inspect
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import reference_house
+import reference_log
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 from typer._click import Context  # typer has no public name for it
@@ -165,7 +168,13 @@ def _command(command: Any, name: str, parent: Context) -> Iterator[str]:
             yield from _command(command.get_command(context, inner), inner, context)
 
 
-PAGES = {"config.md": config_page, "commands.md": commands_page}
+PAGES: dict[str, Callable[[], str]] = {
+    "config.md": config_page,
+    "commands.md": commands_page,
+    "states.md": lambda: reference_house.states_page(MADE),
+    "templates.md": lambda: reference_house.templates_page(MADE),
+    "log-events.md": lambda: reference_log.log_page(MADE),
+}
 
 
 def main() -> int:

@@ -125,7 +125,8 @@ class Supervisor:
 
     def _start_workers(self) -> None:
         """Workers of the present config. Their names in leases are new each time, so that none mistakes the
-        rows of one that is still ending for its own."""
+        rows of one that is still ending for its own, and so that the heartbeat does not prolong what one
+        that has ended left behind."""
         self._generation += 1
         settings = self.house.settings
         workers: list[Worker] = []
@@ -138,7 +139,7 @@ class Supervisor:
             workers.append(self._worker(name, body, wake))
         for number in range(settings.daemon.workers):
             name = f"ingest-{number}"
-            owner = f"{self._owner}/{name}/{self._generation}"
+            owner = f"{self._owner}/{self._generation}/{name}"
             workers.append(self._worker(name, self._ingest_body(owner), self.ingest_wake))
         self._workers = workers
         for worker in workers:
@@ -146,9 +147,10 @@ class Supervisor:
 
     def _heartbeat_body(self, wake: Wake) -> Callable[[Callable[[], bool]], None]:
         store = self.house.store
+        owners = f"{self._owner}/{self._generation}/"
 
         def body(stop: Callable[[], bool]) -> None:
-            heartbeat_loop(store, f"{self._owner}/", self._clock, wake, stop)
+            heartbeat_loop(store, owners, self._clock, wake, stop)
 
         return body
 
@@ -164,7 +166,7 @@ class Supervisor:
         self, name: str, wake: Wake, next_wake: Wake | None
     ) -> Callable[[Callable[[], bool]], None]:
         house = self.house
-        owner = f"{self._owner}/{name}/{self._generation}"
+        owner = f"{self._owner}/{self._generation}/{name}"
 
         def body(stop: Callable[[], bool]) -> None:
             submitter = make_submitter(

@@ -11,7 +11,8 @@ holds, whatever text goes in:
   can be (section 2.1.1);
 - non-ASCII text in headers is RFC 2047; an address outside ASCII stands in UTF-8 (RFC 6532), and the mail
   then needs SMTPUTF8;
-- bodies are quoted-printable, 7-bit, with CRLF line ends, so that no relay has a reason to change them;
+- bodies are 7-bit (text quoted-printable, HTML with character references) with CRLF line ends, so that no
+  relay has a reason to change them;
 - the same input gives the same octets.
 
 A mail with attachments is a skeleton that ends where they begin; `assemble` streams them in behind it.
@@ -30,6 +31,8 @@ from functools import lru_cache
 from gateway.mail.message import Address
 
 _CONTROLS = re.compile(r"[\x00-\x1f\x7f\x85\u2028\u2029\ud800-\udfff]+")
+_LONG_LINE = re.compile(rb"[^\n]{900}")
+_TEXT_HEAD = b"Content-Type: text/%s; charset=utf-8\nContent-Transfer-Encoding: %s\n"
 _WORD_OCTETS = 60
 _Q_SAFE = frozenset(
     bytes((octet,)) for octet in b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789!*+-/"
@@ -156,17 +159,28 @@ def header(name: str, value: str | datetime | Address | Sequence[Address] | Sequ
     return _fold(name, [f"<{item}>" for item in ids if 0 < len(item) < 990], "")
 
 
-def _body(subtype: str, text: str) -> bytes:
+def _unix_lines(text: str) -> str:
     if "\r" in text:
         text = text.replace("\r\n", "\n").replace("\r", "\n")
-    octets = text.replace("\0", "").encode("utf-8", "replace")
-    if not octets.endswith(b"\n"):
-        octets += b"\n"
-    lines = b"\n" + binascii.b2a_qp(octets, istext=True)
+    text = text.replace("\0", "")
+    return text if text.endswith("\n") else text + "\n"
+
+
+def _plain_body(text: str) -> bytes:
+    lines = b"\n" + binascii.b2a_qp(_unix_lines(text).encode("utf-8", "replace"), istext=True)
     # a line that begins with a dot or with "From " is changed by some relays
     lines = lines.replace(b"\n.", b"\n=2E").replace(b"\nFrom ", b"\n=46rom ")
-    head = f"Content-Type: text/{subtype}; charset=utf-8\nContent-Transfer-Encoding: quoted-printable\n"
-    return (head.encode("ascii") + lines).replace(b"\n", b"\r\n")
+    return (_TEXT_HEAD % (b"plain", b"quoted-printable") + lines).replace(b"\n", b"\r\n")
+
+
+def _html_body(html: str) -> bytes:
+    """HTML can say every character in ASCII, and then needs no encoding, unless a line is too long."""
+    octets = _unix_lines(html).encode("ascii", "xmlcharrefreplace")
+    lines = b"\n" + octets.replace(b"\n.", b"\n&#46;").replace(b"\nFrom ", b"\n&#70;rom ")
+    encoding = b"7bit"
+    if _LONG_LINE.search(lines):
+        encoding, lines = b"quoted-printable", b"\n" + binascii.b2a_qp(lines[1:], istext=True)
+    return (_TEXT_HEAD % (b"html", encoding) + lines).replace(b"\n", b"\r\n")
 
 
 def _parameter(name: str, value: str) -> str:
@@ -224,7 +238,7 @@ def compose(
     lines.append("MIME-Version: 1.0")
     top = "\r\n".join(lines)
     inner, outer = f"=_a_{boundary}", f"=_m_{boundary}"
-    body = _body("plain", text)
+    body = _plain_body(text)
     if html is not None:
         body = b"".join(
             (
@@ -232,7 +246,7 @@ def compose(
                 f"\r\n--{inner}\r\n".encode("ascii"),
                 body,
                 f"\r\n--{inner}\r\n".encode("ascii"),
-                _body("html", html),
+                _html_body(html),
                 f"\r\n--{inner}--\r\n".encode("ascii"),
             )
         )

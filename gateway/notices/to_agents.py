@@ -11,6 +11,9 @@ from gateway.screen.values import Mail, Screening
 from gateway.settings.model import Agent, Queue
 from gateway.tickets.values import Decision, NewEntry, TicketFacts, Triage
 
+_MOST_SHOWN = 50_000
+"""Characters of a mail that a notice shows."""
+
 
 def news(
     desk: Desk,
@@ -29,7 +32,7 @@ def news(
     variables = desk.variables(
         ticket,
         queue,
-        text=entry.new_text,
+        text=_shown(entry.new_text),
         author={
             "name": writer.display_name if writer else who,
             "address": "" if writer else entry.from_.address,
@@ -119,6 +122,12 @@ def not_delivered(
         )
         for agent in _audience(desk, ticket, queue)
     )
+
+
+def _shown(text: str) -> str:
+    if len(text) <= _MOST_SHOWN:
+        return text
+    return f"{text[:_MOST_SHOWN]}\n\n[{len(text) - _MOST_SHOWN} more characters stand in the original mail]"
 
 
 def _audience(desk: Desk, ticket: TicketFacts, queue: Queue) -> Iterable[Agent]:

@@ -10,6 +10,7 @@ Raises `StoreTrouble` where the database cannot be used now, `Conflict` where a 
 
 from __future__ import annotations
 
+import sqlite3
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -17,12 +18,33 @@ from pathlib import Path
 from typing import Any
 
 import peewee
-from peewee import IntegrityError, PeeweeException, PostgresqlDatabase, SqliteDatabase
+from peewee import (
+    ImproperlyConfigured,
+    IntegrityError,
+    InterfaceError,
+    InternalError,
+    OperationalError,
+    PostgresqlDatabase,
+    SqliteDatabase,
+)
 
 from gateway.store._peewee import add_psycopg
 from gateway.store.errors import Conflict, StoreTrouble
 
 MIGRATIONS = Path(__file__).parent / "migrations"
+
+_AS_PEEWEE: Any = vars(peewee)["__exception_wrapper__"]
+_TROUBLE = (OperationalError, InterfaceError, InternalError, ImproperlyConfigured)
+"""What the neighbour is to blame for. Anything else that the database raises is a mistake of ours."""
+
+
+def _is_ours(error: Any) -> bool:
+    """Whether SQLite complains of a statement that cannot be, which it calls operational too."""
+    while error is not None:
+        if getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_ERROR:
+            return True
+        error = getattr(error, "orig", None)
+    return False
 
 
 class Database:
@@ -62,10 +84,14 @@ class Database:
     @contextmanager
     def _trouble_told(self) -> Iterator[None]:
         try:
-            yield
+            # the driver's errors become peewee's, also those of statements that went around it
+            with _AS_PEEWEE:
+                yield
         except IntegrityError as error:
             raise Conflict(str(error)) from error
-        except (PeeweeException, peewee.ImproperlyConfigured) as error:
+        except _TROUBLE as error:
+            if _is_ours(error):
+                raise
             if not self.peewee.in_transaction():
                 self.disconnect()
             raise StoreTrouble(f"the database cannot be used now ({type(error).__name__})") from error
@@ -130,7 +156,11 @@ class Database:
         """Execute one statement written with `?` for parameters; returns the cursor."""
         if not self.is_sqlite:
             statement = statement.replace("?", "%s")
-        return self.peewee.execute_sql(statement, parameters)
+        return self._execute(statement, parameters)
+
+    def _execute(self, statement: str, parameters: Sequence[Any]) -> Any:
+        """Straight to the driver: peewee's own way costs as much as the statement."""
+        return self.peewee.connection().execute(statement, parameters)
 
     def insert(self, model: type[peewee.Model], or_ignore: str = "", **values: Any) -> int | None:
         """Insert one row; returns its id where the table has one. With `or_ignore` (a unique column) a row
@@ -142,9 +172,7 @@ class Database:
         if statement is None:
             statement = self._inserts[key] = self._insert_statement(meta, or_ignore, list(values))
         fields = meta.fields
-        cursor = self.peewee.execute_sql(
-            statement, [fields[name].db_value(value) for name, value in values.items()]
-        )
+        cursor = self._execute(statement, [fields[name].db_value(value) for name, value in values.items()])
         if "id" not in fields:
             return None
         if self.is_sqlite and not or_ignore:

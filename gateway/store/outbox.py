@@ -60,9 +60,10 @@ class Outgoing:
 
 
 _DUE = """SELECT o.id FROM outbox o WHERE o.state = 'queued' AND o.next_try_at <= ?
- AND (o.lease_until IS NULL OR o.lease_until <= ?)
+ AND (o.lease_until IS NULL OR o.lease_until <= ? OR o.lease_owner = ?)
  AND NOT EXISTS (SELECT 1 FROM outbox e WHERE e.ticket_id = o.ticket_id AND e.recipient_key = o.recipient_key
-  AND e.state = 'queued' AND e.id < o.id AND (e.next_try_at > ? OR e.lease_until > ?))
+  AND e.state = 'queued' AND e.id < o.id
+  AND (e.next_try_at > ? OR (e.lease_until > ? AND e.lease_owner <> ?)))
  ORDER BY o.id LIMIT ?"""
 _TRIED = "attempts = attempts + 1"
 _COLUMNS = (
@@ -116,19 +117,20 @@ class Outbox:
         return outbox_id
 
     def lease(self, owner: str, now: datetime, until: datetime, limit: int) -> list[Outgoing]:
-        """Take up to `limit` mails that are due, oldest first, for `owner` until `until`. Its commit is
-        durable, and with it those of the changes that wrote the mails: nothing is sent that a power failure
-        could undo."""
+        """Take up to `limit` mails that are due, oldest first, for `owner` until `until`. What `owner` still
+        holds, from a round that broke off, is due. The commit is durable, and with it those of the changes
+        that wrote the mails: nothing is sent that a power failure could undo."""
         at = to_ms(now)
+        due = (at, at, owner, at, at, owner)
         with self._db.read():
-            if not self._db.sql(_DUE, (at, at, at, at, 1)).fetchone():
+            if not self._db.sql(_DUE, (*due, 1)).fetchone():
                 return []
         with self._db.write():
             locked = "" if self._db.is_sqlite else " FOR UPDATE OF o SKIP LOCKED"
             if not self._db.is_sqlite:
                 # two nodes that lease at once could else take the older and the newer mail of one recipient
                 self._db.sql("SELECT pg_advisory_xact_lock(7135502)")
-            ids = [row[0] for row in self._db.sql(_DUE + locked, (at, at, at, at, limit)).fetchall()]
+            ids = [row[0] for row in self._db.sql(_DUE + locked, (*due, limit)).fetchall()]
             if not ids:
                 return []
             marks = ", ".join("?" * len(ids))

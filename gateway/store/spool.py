@@ -86,7 +86,7 @@ class BytesRaw:
 
 
 _DUE = """SELECT id, attempts FROM spool WHERE state IN ('received', 'deferred') AND next_try_at <= ?
- AND (lease_until IS NULL OR lease_until <= ?) ORDER BY id LIMIT ?"""
+ AND (lease_until IS NULL OR lease_until <= ? OR lease_owner = ?) ORDER BY id LIMIT ?"""
 _LEASED = """SELECT s.id, s.key, s.source, s.mailbox, s.queue, s.raw_mail_id, r.sha256, r.size,
 s.reverse_path, s.forward_paths, s.authenticated_as, s.attempts, s.received_at, s.outcome
  FROM spool s JOIN raw_mail r ON r.id = s.raw_mail_id WHERE s.id IN ({}) ORDER BY s.id"""
@@ -148,16 +148,17 @@ class Spool:
         return raw_id
 
     def lease(self, owner: str, until: datetime, limit: int) -> list[Spooled]:
-        """Take up to `limit` mails that are due, oldest first, for `owner` until `until`. Taking counts as a
-        try, so that a mail which kills the process is known by its count; one that was tried before is taken
-        alone, so that it takes no others with it."""
+        """Take up to `limit` mails that are due, oldest first, for `owner` until `until`. What `owner` still
+        holds, from a round that broke off, is due. Taking counts as a try, so that a mail which kills the
+        process is known by its count; one that was tried before is taken alone, so that it takes no others
+        with it."""
         now = to_ms(self._clock.now())
         with self._db.read():
-            if not self._db.sql(_DUE, (now, now, 1)).fetchone():
+            if not self._db.sql(_DUE, (now, now, owner, 1)).fetchone():
                 return []
         with self._db.write(durable=False):
             locked = "" if self._db.is_sqlite else " FOR UPDATE SKIP LOCKED"
-            due = self._db.sql(_DUE + locked, (now, now, limit)).fetchall()
+            due = self._db.sql(_DUE + locked, (now, now, owner, limit)).fetchall()
             fresh = list(itertools.takewhile(lambda row: row[1] == 0, due))
             ids = [row[0] for row in fresh or due[:1]]
             if not ids:
@@ -191,8 +192,8 @@ class Spool:
             released=outcome == RELEASED,
         )
 
-    def release(self, owner: str, but: int | None = None) -> None:
-        """Give back what `owner` leased and has not worked on, except row `but`."""
+    def release(self, owner: str) -> None:
+        """Give back what `owner` leased and has not worked on."""
         with self._db.write():
             self._db.sql(
                 "UPDATE spool SET lease_owner = NULL, lease_until = NULL, attempts = attempts - 1"

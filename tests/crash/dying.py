@@ -82,10 +82,9 @@ def die_at(point: Point, nth: int) -> None:
 def die_of_marked_mail() -> None:
     """Each time that a mail with the marker is looked at."""
 
-    def look(work: pipeline.Work) -> pipeline.Work:
+    def look(work: pipeline.Work) -> None:
         if MARKER in bytes(work.raw):
             die()
-        return work
 
     pipeline.UNDERSTAND = (pipeline.Stage("look", look), *pipeline.UNDERSTAND)
 

@@ -28,8 +28,8 @@ _SILENT_KINDS = ("machine", "vacation", "agent_vacation", "dsn", "forged", "pois
 
 @dataclass(frozen=True, slots=True)
 class Spooled:
-    """A row of the spool. `opened`: its entry is its ticket's first one. `unlucky`: three nodes died, or lost
-    their database, while they had it in hand."""
+    """A row of the spool. `opened`: its entry is its ticket's first one. `unlucky`: three times it
+    was not finished, as its node died or lost its database, or stumbled over it."""
 
     posted: Posted
     queue: str
@@ -79,7 +79,7 @@ class Findings:
             posted = self._posted(digest)
             if posted is not None:
                 opened = entry is not None and first[ticket] == entry
-                unlucky = self._left_in_hand[number] >= 3
+                unlucky = self._left_in_hand[number] + posted.stumbles >= 3
                 found[posted].append(
                     Spooled(posted, queue, state, outcome or "", ticket, entry, kind, author, opened, unlucky)
                 )

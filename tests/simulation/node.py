@@ -28,7 +28,8 @@ _TROUBLE_S = 30.0
 
 
 class Node:
-    """Its steps are `fetch-<account>`, `ingest`, `deliver`, `heartbeat`; `due` tells when each wants to run."""
+    """Its steps are `fetch-<account>`, `ingest`, `deliver`, `heartbeat`; `due` tells when each wants to
+    run."""
 
     def __init__(
         self,

@@ -8,7 +8,7 @@ from tests.simulation.desk import AGENTS, SALES, SUPPORT
 from tests.simulation.letters import Person, Received, delivery_report, write
 from tests.simulation.world import Conversation, World
 
-_HALF_HOUR, _HOURS = 1800.0, 7200.0
+_HALF_HOUR = 1800.0
 
 
 @dataclass(eq=False)
@@ -73,7 +73,7 @@ class Customer:
             html=f"<p>{text}</p>" if chance.random() < 0.15 else None,
             attachment=chance.randbytes(chance.randint(10, 4000)) if chance.random() < 0.1 else None,
         )
-        world.post(
+        posted = world.post(
             "poison" if special in ("poison", "killer") else "new",
             octets,
             to,
@@ -82,6 +82,7 @@ class Customer:
             conversation=conversation,
             ways=ways,
         )
+        posted.stumbles = special == "flaky"
         if message_id is not None and oddity >= 0.04 and special is None and chance.random() < 0.04:
             world.later(world.delay(600), lambda: self._follow_up(conversation, to[0], message_id))
 
@@ -117,8 +118,8 @@ class Customer:
         acknowledged = mail.field("Auto-Submitted") != ""
         if world.chance.random() < (0.2 if acknowledged else 0.45):
             world.later(world.delay(_HALF_HOUR), lambda: self._reply(mail))
-        elif world.chance.random() < 0.015:
-            world.later(world.delay(_HOURS), lambda: self._forward_to_a_stranger(mail))
+        elif world.chance.random() < 0.05:
+            world.later(world.delay(_HALF_HOUR), lambda: self._forward_to_a_stranger(mail))
 
     def _bounce(self, mail: Received) -> None:
         world = self.world
@@ -207,7 +208,8 @@ class Customer:
         world, chance = self.world, self.world.chance
         if world.full:
             return
-        address = f"stranger{len(world.posted)}@elsewhere{chance.randint(1, 5)}.test"
+        # of a domain of its own: a colleague of the requester, proven to be one, may take part
+        address = f"sly@stranger{len(world.posted)}.test"
         stranger = Customer(world, Person("Sly Stranger", address))
         world.inhabitants[address] = stranger
         conversation = Conversation("", {address})
@@ -383,8 +385,8 @@ class Population:
             if draw < 0.11
             else None,
             relay=chance.random() < 0.15,
-            gone=chance.random() < 0.02,
-            bounces=chance.random() < 0.02,
+            gone=number % 40 == 7,
+            bounces=number % 40 == 11,
         )
         world.inhabitants[customer.address] = customer
         return customer

@@ -56,6 +56,8 @@ class Posted:
     sent_at: datetime
     copies: list[bytes] = field(default_factory=list)
     """SHA-256 of each copy that was brought to the desk."""
+    stumbles: bool = False
+    """The pipeline raises once on each copy."""
 
     @property
     def opens(self) -> bool:

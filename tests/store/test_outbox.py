@@ -56,9 +56,21 @@ def test_oldest_first_and_one_owner_at_a_time(store: Store, second: Store, clock
     ids = put(store, clock, *(mail(f"{name}@x.example") for name in "abc"))
     assert leased(store, clock, limit=2) == ids[:2]
     assert leased(second, clock, "you") == ids[2:]
-    assert leased(store, clock) == []
+    assert leased(store, clock, "nobody else") == []
     clock.go(minutes=2)
     assert leased(second, clock, "you") == ids
+
+
+def test_what_an_owner_holds_from_a_round_that_broke_off_is_due_for_it_at_once(
+    store: Store, second: Store, clock: HandClock
+) -> None:
+    """Its heartbeat would else prolong that for ever."""
+    number = make_ticket(store, clock, 7)
+    ids = put(store, clock, mail(ticket=number), mail(ticket=number))
+    assert leased(store, clock) == ids
+    store.outbox.renew("me", clock.now() + MINUTE)
+    assert leased(second, clock, "you") == []
+    assert leased(store, clock) == ids
 
 
 def test_a_later_mail_of_the_ticket_waits_for_the_earlier_one_to_the_same_person(
@@ -71,7 +83,7 @@ def test_a_later_mail_of_the_ticket_waits_for_the_earlier_one_to_the_same_person
     assert leased(store, clock, limit=1) == [first]
     assert leased(second, clock, "you") == [other], "the later one would overtake"
     store.outbox.deferred(first, "me", clock.now(), clock.now() + MINUTE, "450 later", False)
-    assert leased(second, clock, "you") == []
+    assert leased(second, clock, "nobody else") == []
     store.outbox.sent(other, "you", clock.now(), "250")
     clock.go(minutes=1)
     assert leased(store, clock) == [first, later]

@@ -63,7 +63,7 @@ def test_a_lease_is_one_owners_until_it_ends(store: Store, second: Store, clock:
     theirs = second.spool.lease("you", clock.now() + MINUTE, 9)
     assert [row.key for row in ours] == ["0", "1"]
     assert [row.key for row in theirs] == ["2"]
-    assert second.spool.lease("you", clock.now() + MINUTE, 9) == []
+    assert second.spool.lease("nobody else", clock.now() + MINUTE, 9) == []
     assert store.spool.next_due_at() == clock.now() + MINUTE
 
     clock.go(minutes=2)
@@ -71,6 +71,18 @@ def test_a_lease_is_one_owners_until_it_ends(store: Store, second: Store, clock:
     assert (retried.key, retried.attempts) == ("0", 2), "a mail that was tried is taken alone"
     with pytest.raises(LeaseLost), store.database.write():
         store.spool.claim(ours[0], "me")
+
+
+def test_what_an_owner_holds_from_a_round_that_broke_off_is_due_for_it_at_once(
+    store: Store, second: Store, clock: HandClock
+) -> None:
+    """Its heartbeat would else prolong that for ever. It was a try, as the mail may be what broke it off."""
+    store.spool.accept([accept("1"), accept("2")])
+    assert len(store.spool.lease("me", clock.now() + MINUTE, 9)) == 2
+    store.spool.renew("me", clock.now() + MINUTE)
+    assert second.spool.lease("you", clock.now() + MINUTE, 9) == []
+    (row,) = store.spool.lease("me", clock.now() + MINUTE, 9)
+    assert (row.key, row.attempts) == ("1", 2)
 
 
 def test_what_is_given_back_was_no_try(store: Store, clock: HandClock) -> None:

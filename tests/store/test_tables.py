@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 
 from gateway.store import models
-from gateway.store.errors import Conflict
+from gateway.store.errors import Conflict, StoreTrouble
 from gateway.store.mailboxes import FolderState
 from gateway.store.store import Store
 from tests.store.conftest import HandClock, accept
@@ -68,6 +68,12 @@ def test_a_unique_key_in_the_way_is_a_conflict_and_changes_nothing(store: Store,
     with pytest.raises(Conflict):
         both()
     assert store.database.sql("SELECT count(*) FROM alert").fetchone()[0] == 1
+
+
+def test_a_mistake_of_ours_is_not_called_trouble_of_the_database(store: Store) -> None:
+    with pytest.raises(Exception, match="no_such_column") as told, store.database.write():
+        store.database.sql("SELECT no_such_column FROM alert")
+    assert not isinstance(told.value, StoreTrouble)
 
 
 def test_a_lease_is_held_renewed_given_and_inherited(store: Store, second: Store, clock: HandClock) -> None:
