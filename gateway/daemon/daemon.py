@@ -6,6 +6,7 @@ the old one stays, and admins are told.
 
 from __future__ import annotations
 
+import hashlib
 import os
 import queue
 import signal
@@ -22,6 +23,7 @@ from gateway.intake.sockets import inherited_sockets
 from gateway.ports import Clock, Ids, Jitter
 from gateway.settings.load import Loaded, load
 from gateway.settings.mistakes import ConfigMistakes
+from gateway.store.errors import Conflict, StoreTrouble
 
 log = structlog.get_logger()
 
@@ -95,12 +97,16 @@ class Daemon:
             log.info("config reloaded")
         except (ConfigMistakes, HouseTrouble, StartTrouble) as trouble:
             log.error("config not taken, the old one stays", reason=str(trouble))
-            old.store.alerts.raise_(
-                "config_trouble",
-                str(hash(str(trouble))),
-                f"The new config was not taken; the old one stays in use.\n\n{trouble}",
-            )
+            self._tell_admins(old, f"The new config was not taken; the old one stays in use.\n\n{trouble}")
         self._notify.ready("taking mail")
+
+    @staticmethod
+    def _tell_admins(house: House, text: str) -> None:
+        key = hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()[:16]
+        try:
+            house.store.alerts.raise_("config_trouble", key, text)
+        except (StoreTrouble, Conflict) as trouble:
+            log.error("admins not told", reason=str(trouble))
 
     def _next_house(self, loaded: Loaded, old: House) -> House:
         for key in ("state_dir", "database"):

@@ -51,7 +51,7 @@ class Change:
         # the mail itself is safe since T1
         with self._db.write(durable=False):
             self._spool.claim(row, owner)
-            done = conclude(work, self._facts.read(work.clues, work.now))
+            done = conclude(work, self._facts.read(work.clues, work.now, row))
             decision = done.decision
             assert decision is not None
             ticket_id = decision.ticket.number if decision.ticket else None

@@ -13,6 +13,7 @@ from typing import Any
 from gateway.mail.message import Address, address_key
 from gateway.store.database import Database
 from gateway.store.models import from_ms, to_ms
+from gateway.store.spool import Spooled
 from gateway.tickets.states import State
 from gateway.tickets.values import Clues, Facts, Participant, ReportedMail, Said, TicketFacts
 
@@ -32,8 +33,8 @@ class FactsReader:
     def __init__(self, database: Database) -> None:
         self._db = database
 
-    def read(self, clues: Clues, now: datetime) -> Facts:
-        """Everything that the pipeline wants to know about a mail with these clues."""
+    def read(self, clues: Clues, now: datetime, row: Spooled) -> Facts:
+        """Everything that the pipeline wants to know about the mail of `row` with these clues."""
         known = self._known_ids(clues.message_ids)
         reported = self._reported(clues)
         numbers = [*clues.tickets, *known.values(), *(one.ticket for one in reported if one.ticket)]
@@ -47,6 +48,7 @@ class FactsReader:
             merged=merged,
             known_ids=known,
             duplicate_of=duplicate,
+            seen_as=self._seen_as(row),
             acknowledged_lately=self._acknowledged(clues.answer_key, now),
             reported=reported,
         )
@@ -72,6 +74,15 @@ class FactsReader:
             (clues.queue, clues.dedup_key),
         ).fetchone()
         return (int(row[0]), int(row[1])) if row else None
+
+    def _seen_as(self, row: Spooled) -> int | None:
+        """The spool row by which the very same octets came to the same place and were worked on."""
+        found = self._db.sql(
+            "SELECT id, queue FROM spool WHERE raw_mail_id = ? AND id <> ? AND state IN ('done', 'hold')"
+            " AND mailbox = ?",
+            (row.raw_id, row.id, row.mailbox),
+        ).fetchall()
+        return next((int(other) for other, queue in found if queue == row.queue), None)
 
     def _acknowledged(self, answer_key: str, now: datetime) -> int:
         if not answer_key:

@@ -34,6 +34,9 @@ def _decide(case: Case) -> Decision:
     if facts.duplicate_of is not None:
         ticket, entry = facts.duplicate_of
         return Decision("duplicate", f"duplicate of entry {entry}", ticket=facts.tickets.get(ticket))
+    if facts.seen_as is not None:
+        # what leaves no entry (a report, a held mail) comes again when a server numbers its mails anew
+        return Decision("duplicate", f"the same octets as spool {facts.seen_as}")
     if screening.verdict is Verdict.DSN:
         return report(case)
     if screening.verdict is Verdict.HOLD and not mail.envelope.released:

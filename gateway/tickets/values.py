@@ -87,7 +87,8 @@ class Clues:
 class Facts:
     """What the store answers. `tickets` by number (merged ones are not in it: `merged` leads from their
     numbers to the target's); `known_ids`: foreign message id → ticket; `duplicate_of`: (ticket, entry) of the
-    same wire mail; `next_number`: of a new ticket; `acknowledged_lately`: automatic answers to
+    same wire mail; `seen_as`: spool row of the very
+    same octets at the same mailbox, also where they made no entry; `next_number`: of a new ticket; `acknowledged_lately`: automatic answers to
     `answer_key` within the last hour."""
 
     next_number: int
@@ -95,6 +96,7 @@ class Facts:
     merged: Mapping[int, int] = field(default_factory=dict)
     known_ids: Mapping[str, int] = field(default_factory=dict)
     duplicate_of: tuple[int, int] | None = None
+    seen_as: int | None = None
     acknowledged_lately: int = 0
     reported: tuple[ReportedMail, ...] = ()
 
