@@ -143,14 +143,20 @@ UNDERSTAND: tuple[Stage, ...] = (
 )
 """What needs nothing but the mail; runs outside any transaction."""
 
-CONCLUDE: tuple[Stage, ...] = (
+JUDGE: tuple[Stage, ...] = (
     Stage("match", _match),
     Stage("triage", _triage),
     Stage("decide", _decide),
+)
+"""What needs the facts."""
+
+TELL: tuple[Stage, ...] = (
     Stage("notices", _notices),
     Stage("build", _build),
 )
-"""What needs the facts; runs inside the transaction that read them, and touches nothing outside."""
+"""What follows from the decision."""
+
+CONCLUDE = JUDGE + TELL
 
 
 def understand(work: Work) -> Work:
@@ -160,9 +166,21 @@ def understand(work: Work) -> Work:
     return work
 
 
-def conclude(work: Work, facts: Facts) -> Work:
-    """Run the stages after the facts; returns `work`. May be called again with other facts."""
+def judge(work: Work, facts: Facts) -> Work:
+    """Run the stages that need the facts; returns `work`. May be called again with other facts."""
     work.facts = facts
-    for stage in CONCLUDE:
+    for stage in JUDGE:
         stage.run(work)
     return work
+
+
+def tell(work: Work) -> Work:
+    """Run the stages that follow from the decision; returns `work`."""
+    for stage in TELL:
+        stage.run(work)
+    return work
+
+
+def conclude(work: Work, facts: Facts) -> Work:
+    """All stages after the facts."""
+    return tell(judge(work, facts))

@@ -24,7 +24,7 @@ from gateway.store.store import Store
 log = structlog.get_logger()
 TRIES = 3
 _WAITS = (timedelta(seconds=10), timedelta(minutes=1))
-_BATCH = 20
+BATCH = 20
 
 
 @dataclass(slots=True)
@@ -51,7 +51,7 @@ def ingest_round(
     end where mails were put into the outbox."""
     report = IngestReport()
     try:
-        rows = store.spool.lease(owner, clock.now() + lease, _BATCH)
+        rows = store.spool.lease(owner, clock.now() + lease, BATCH)
         end = clock.monotonic() + lease.total_seconds() / 2
         for row in rows:
             if stop() or clock.monotonic() > end:

@@ -8,7 +8,8 @@ from datetime import datetime
 
 import structlog
 
-from gateway.daemon.ingest import ingest_round
+from gateway.daemon.burst import Burst
+from gateway.daemon.ingest import BATCH, ingest_round
 from gateway.daemon.wake import Wake
 from gateway.delivery.deliver import deliver_round
 from gateway.ports import Clock, Ids, Jitter, Submitter
@@ -35,9 +36,11 @@ def ingest_loop(
     ids: Ids,
     wake: Wake,
     deliver_wake: Wake,
+    burst_wake: Wake,
     stop: Callable[[], bool],
 ) -> None:
-    """Take waiting mail through the pipeline until `stop`. What was leased is given back at the end."""
+    """Take waiting mail through the pipeline until `stop`. What was leased is given back at the end. A full
+    batch pokes `burst_wake`: there may be work for helpers."""
     while not stop():
         lease = store.policy.settings.daemon.lease
         report = ingest_round(store, owner, clock, ids, lease, stop, deliver_wake.poke)
@@ -45,6 +48,8 @@ def ingest_loop(
             wake.wait(_TROUBLE_S)
         elif report.taken == 0:
             wake.wait(_due_in(store, clock, ingest=True))
+        elif report.taken == BATCH:
+            burst_wake.poke()
 
 
 def _due_in(store: Store, clock: Clock, ingest: bool) -> float:
@@ -99,3 +104,13 @@ def deliver_loop(
                 wake.wait(_due_in(store, clock, ingest=False))
     finally:
         submitter.close()
+
+
+def burst_loop(store: Store, burst: Burst, wake: Wake, stop: Callable[[], bool]) -> None:
+    """Look whether helpers are wanted, until `stop`."""
+    while not stop():
+        wake.wait(POLL_S)
+        try:
+            burst.look(store.spool.waiting())
+        except StoreTrouble as trouble:
+            log.error("waiting mail not counted", reason=trouble.public)

@@ -21,7 +21,7 @@ from gateway.daemon.burst import Burst
 from gateway.daemon.heartbeat import heartbeat_loop
 from gateway.daemon.house import House
 from gateway.daemon.listening import Listening, recipients
-from gateway.daemon.loops import deliver_loop, ingest_loop
+from gateway.daemon.loops import burst_loop, deliver_loop, ingest_loop
 from gateway.daemon.mailboxes import mailbox_thread
 from gateway.daemon.notify import Notify
 from gateway.daemon.ticker import Ticker
@@ -67,6 +67,7 @@ class Supervisor:
         self._burst = burst
         self.ingest_wake = Wake()
         self.deliver_wake = Wake()
+        self._burst_wake = Wake()
         self._ticker_wake = Wake()
         self._workers: list[Worker] = []
         self._mailboxes: list[MailboxThread] = []
@@ -98,15 +99,9 @@ class Supervisor:
         jobs: list[tuple[str, float, Callable[[], None]]] = [
             ("look", self.house.settings.daemon.tick.total_seconds(), self._look)
         ]
-        if self._burst is not None:
-            jobs.append(("burst", 1.0, self._burst_tick))
         if self._notify.watchdog_s is not None:
             jobs.append(("watchdog", self._notify.watchdog_s, self._watchdog))
         return jobs
-
-    def _burst_tick(self) -> None:
-        assert self._burst is not None
-        self._burst.look(self.house.store.spool.waiting())
 
     def _look(self) -> None:
         for thread in self._mailboxes:
@@ -141,6 +136,10 @@ class Supervisor:
             name = f"ingest-{number}"
             owner = f"{self._owner}/{self._generation}/{name}"
             workers.append(self._worker(name, self._ingest_body(owner), self.ingest_wake))
+        burst = self._burst
+        if burst is not None:
+            store, wake = self.house.store, self._burst_wake
+            workers.append(self._worker("burst", lambda stop: burst_loop(store, burst, wake, stop), wake))
         self._workers = workers
         for worker in workers:
             worker.start()
@@ -158,7 +157,16 @@ class Supervisor:
         store = self.house.store
 
         def body(stop: Callable[[], bool]) -> None:
-            ingest_loop(store, owner, self._clock, self._ids, self.ingest_wake, self.deliver_wake, stop)
+            ingest_loop(
+                store,
+                owner,
+                self._clock,
+                self._ids,
+                self.ingest_wake,
+                self.deliver_wake,
+                self._burst_wake,
+                stop,
+            )
 
         return body
 

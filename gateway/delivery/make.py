@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import timedelta
 from pathlib import Path
 
 from gateway.delivery.hand_over import Unusable
@@ -14,8 +13,6 @@ from gateway.delivery.smtp_submitter import SmtpSubmitter
 from gateway.ports import Clock, Ids, Submitter
 from gateway.settings.model import LmtpDelivery, SendmailDelivery, Settings, SmtpDelivery
 from gateway.settings.secrets import SecretTrouble, read_secret
-
-_LONGEST_LOCAL_WRITE = timedelta(seconds=60)
 
 
 def make_submitter(

@@ -1,4 +1,5 @@
-"""Transaction T2: claim the spool row, read the facts, let the pipeline decide, write it all, commit.
+"""Transaction T2: claim the spool row, see that the facts still hold, write what the pipeline decided,
+commit.
 
 Either everything of a mail is written (ticket, entry, participants, events, outgoing mail, the spool row as
 done) or nothing. Raises LeaseLost where another node has the row, Conflict where another node wrote the same
@@ -8,19 +9,19 @@ ours, and the caller's three tries and the quarantine are for it.
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timedelta
 
 from gateway.mail.message import Address
 from gateway.notices.values import OutgoingMail
-from gateway.pipeline import Work, conclude
+from gateway.pipeline import Work, judge, tell
 from gateway.store import models
 from gateway.store.database import Database
 from gateway.store.facts import FactsReader
 from gateway.store.models import to_ms
 from gateway.store.outbox import Outbox
 from gateway.store.spool import Spool, Spooled
-from gateway.tickets.values import Decision, NewEntry, NewTicket, Participant
+from gateway.tickets.values import Decision, Facts, NewEntry, NewTicket, Participant
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,12 +47,12 @@ class Change:
     def apply(self, row: Spooled, owner: str, work: Work, expiry: timedelta) -> Changed:
         """Take the mail of `row`, understood in `work`, through the rest of the pipeline, in one
         transaction."""
-        assert work.clues is not None
+        facts = self._conclude(work, row)
         # not durable by itself: nobody outside hears of it before the durable commit of Outbox.lease, and
         # the mail itself is safe since T1
         with self._db.write(durable=False):
             self._spool.claim(row, owner)
-            done = conclude(work, self._facts.read(work.clues, work.now, row))
+            done = self._confirm(work, row, facts)
             decision = done.decision
             assert decision is not None
             ticket_id = decision.ticket.number if decision.ticket else None
@@ -63,6 +64,40 @@ class Change:
             state = "hold" if decision.action == "hold" else "done"
             self._spool.done(row, state, decision.outcome, ticket_id, entry_id)
         return Changed(decision.action, decision.outcome, ticket_id, entry_id, outbox_ids)
+
+    def _conclude(self, work: Work, row: Spooled) -> Facts:
+        """Judge and compose on what is known now, before the transaction; returns the facts."""
+        assert work.clues is not None
+        with self._db.read():
+            facts = self._facts.read(work.clues, work.now, row, lock=False)
+        judge(work, facts)
+        self._number(work, facts)
+        tell(work)
+        return facts
+
+    def _confirm(self, work: Work, row: Spooled, facts: Facts) -> Work:
+        """Inside the transaction: where the facts have changed meanwhile, judge and compose anew."""
+        assert work.clues is not None
+        assert work.facts is not None
+        fresh = self._facts.read(work.clues, work.now, row, lock=True)
+        if fresh != facts:
+            judge(work, replace(fresh, next_number=work.facts.next_number))
+            self._number(work, fresh)
+            tell(work)
+        return work
+
+    def _number(self, work: Work, facts: Facts) -> None:
+        """Give a new ticket its number, if it has none yet."""
+        assert work.decision is not None
+        assert work.facts is not None
+        if work.decision.new_ticket is None or work.facts.next_number:
+            return
+        if self._db.peewee.in_transaction():
+            number = self._facts.new_number()
+        else:
+            with self._db.write(durable=False):
+                number = self._facts.new_number()
+        judge(work, replace(facts, next_number=number))
 
     def _new_ticket(self, new: NewTicket, now: datetime) -> None:
         self._db.insert(

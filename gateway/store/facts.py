@@ -1,7 +1,8 @@
 """Reading what is known about the tickets that a mail names: the facts of transaction T2.
 
-Must run inside the transaction that will write the decision. On PostgreSQL the tickets found are locked, so
-that two mails of one ticket follow one another.
+They are read twice: before the transaction, so that judging and composing hold nobody up, and inside it, to
+see that they still hold. On PostgreSQL the second reading locks the tickets, so that two mails of one ticket
+follow one another.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from gateway.tickets.values import Clues, Facts, Participant, ReportedMail, Said
 
 _TICKET = """SELECT id, queue, state, subject, requester_name, requester_address, assignee, priority,
 language, created_at, merged_into_id FROM ticket WHERE id IN ({})"""
+_COUNT = "UPDATE counter SET value = value + 1 WHERE name = 'ticket' RETURNING value"
 _HISTORY = 5
 _SHOWN = 4000
 
@@ -33,17 +35,19 @@ class FactsReader:
     def __init__(self, database: Database) -> None:
         self._db = database
 
-    def read(self, clues: Clues, now: datetime, row: Spooled) -> Facts:
-        """Everything that the pipeline wants to know about the mail of `row` with these clues."""
+    def read(self, clues: Clues, now: datetime, row: Spooled, lock: bool) -> Facts:
+        """Everything that the pipeline wants to know about the mail of `row` with these clues, but for the
+        number of a new ticket. `lock`: inside the transaction that will write the decision; the tickets
+        found are then locked where the database can."""
         known = self._known_ids(clues.message_ids)
         reported = self._reported(clues)
         numbers = [*clues.tickets, *known.values(), *(one.ticket for one in reported if one.ticket)]
         duplicate = self._duplicate(clues)
         if duplicate is not None:
             numbers.append(duplicate[0])
-        tickets, merged = self.tickets(numbers)
+        tickets, merged = self.tickets(numbers, lock)
         return Facts(
-            next_number=self._next_number(),
+            next_number=0,
             tickets=tickets,
             merged=merged,
             known_ids=known,
@@ -53,9 +57,12 @@ class FactsReader:
             reported=reported,
         )
 
-    def _next_number(self) -> int:
+    def new_number(self) -> int:
+        """A number for a new ticket, never given twice. Inside or outside a transaction; one that is not used
+        (we die, or the mail turns out to belong to a ticket) leaves a gap."""
         if self._db.is_sqlite:
-            return int(self._db.sql("SELECT max(1000, coalesce(max(id), 0)) + 1 FROM ticket").fetchone()[0])
+            row = self._db.sql(_COUNT).fetchone()
+            return int(row[0])
         return int(self._db.sql("SELECT nextval('ticket_id_seq')").fetchone()[0])
 
     def _known_ids(self, message_ids: tuple[str, ...]) -> dict[str, int]:
@@ -113,7 +120,9 @@ class FactsReader:
             ).fetchall()
         return tuple(ReportedMail(*row) for row in rows)
 
-    def tickets(self, numbers: Iterable[int]) -> tuple[dict[int, TicketFacts], dict[int, int]]:
+    def tickets(
+        self, numbers: Iterable[int], lock: bool = False
+    ) -> tuple[dict[int, TicketFacts], dict[int, int]]:
         """(tickets by number, merged number → number of the target) of all that exist; follows merges."""
         wanted = set(numbers)
         found: dict[int, TicketFacts] = {}
@@ -123,8 +132,8 @@ class FactsReader:
             if not missing:
                 break
             wanted.clear()
-            lock = "" if self._db.is_sqlite else " ORDER BY id FOR UPDATE"
-            for row in self._db.sql(_TICKET.format(_marks(missing)) + lock, missing).fetchall():
+            locking = " ORDER BY id FOR UPDATE" if lock and not self._db.is_sqlite else ""
+            for row in self._db.sql(_TICKET.format(_marks(missing)) + locking, missing).fetchall():
                 if row[10] is not None:
                     merged[int(row[0])] = int(row[10])
                     wanted.add(int(row[10]))

@@ -290,7 +290,17 @@ class Alert(Model):
         table_name = "alert"
 
 
+class Counter(Model):
+    """The last number given, where the database has no sequences (SQLite)."""
+
+    name = TextField(primary_key=True)
+    value = BigIntegerField()
+
+    class Meta:
+        table_name = "counter"
+
+
 TABLES: tuple[type[Model], ...] = (
     RawMail, RawChunk, Ticket, Entry, Spool, Person, PersonAddress, Participant, Event, Outbox, Lease, Folder,
-    Alert,
+    Alert, Counter,
 )  # fmt: skip

@@ -88,7 +88,8 @@ class Facts:
     """What the store answers. `tickets` by number (merged ones are not in it: `merged` leads from their
     numbers to the target's); `known_ids`: foreign message id → ticket; `duplicate_of`: (ticket, entry) of the
     same wire mail; `seen_as`: spool row of the very
-    same octets at the same mailbox, also where they made no entry; `next_number`: of a new ticket; `acknowledged_lately`: automatic answers to
+    same octets at the same mailbox, also where they made no entry; `next_number`: of a new ticket;
+    `acknowledged_lately`: automatic answers to
     `answer_key` within the last hour."""
 
     next_number: int

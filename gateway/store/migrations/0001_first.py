@@ -3,7 +3,6 @@
 from typing import Any
 
 from peewee import (
-    SQL,
     BigAutoField,
     BigIntegerField,
     BlobField,
@@ -228,15 +227,25 @@ class Alert(Model):
         table_name = "alert"
 
 
+class Counter(Model):
+    name = TextField(primary_key=True)
+    value = BigIntegerField()
+
+    class Meta:
+        table_name = "counter"
+
+
 TABLES = (
     RawMail, RawChunk, Ticket, Entry, Spool, Person, PersonAddress, Participant, Event, Outbox, Lease, Folder,
-    Alert,
+    Alert, Counter,
 )  # fmt: skip
 
 
 def up(migrator: Any, db: Any) -> None:
     with db.bind_ctx(TABLES):
         db.create_tables(TABLES, safe=False)
-    db.execute(SQL("CREATE INDEX spool_unsettled ON spool (id) WHERE NOT settled"))
-    if not isinstance(db, SqliteDatabase):
-        db.execute(SQL("ALTER SEQUENCE ticket_id_seq RESTART WITH 1001"))
+    db.execute_sql("CREATE INDEX spool_unsettled ON spool (id) WHERE NOT settled")
+    if isinstance(db, SqliteDatabase):
+        db.execute_sql("INSERT INTO counter (name, value) VALUES ('ticket', 1000)")
+    else:
+        db.execute_sql("ALTER SEQUENCE ticket_id_seq RESTART WITH 1001")
