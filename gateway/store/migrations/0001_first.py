@@ -245,7 +245,8 @@ def up(migrator: Any, db: Any) -> None:
     with db.bind_ctx(TABLES):
         db.create_tables(TABLES, safe=False)
     db.execute_sql("CREATE INDEX spool_unsettled ON spool (id) WHERE NOT settled")
-    if isinstance(db, SqliteDatabase):
+    sqlite = isinstance(db, SqliteDatabase)
+    if sqlite:
         db.execute_sql("INSERT INTO counter (name, value) VALUES ('ticket', 1000)")
     else:
         db.execute_sql("ALTER SEQUENCE ticket_id_seq RESTART WITH 1001")
