@@ -69,7 +69,7 @@ MEANINGS = {
     "tick failed": "A job of the ticker raised; the others go on.",
     "the clock was set back": "The wall clock ran backwards; the ticker begins its intervals anew.",
     "leases not renewed": "The database cannot be used; our leases may end and others take the work.",
-    "waiting mail not counted": "Whether helper processes are wanted could not be seen, as the database could not be used.",
+    "waiting mail not counted": "The database cannot be used, so it is not known whether helpers are wanted.",
     "helper started": "A helper process was started because much mail waits.",
     "helper ended": "A helper had nothing more to do.",
     "helper failed": "A helper ended with an error.",
