@@ -162,7 +162,6 @@ class Spool(Model):
 
     class Meta:
         table_name = "spool"
-        indexes = ((("state", "next_try_at"), False),)
 
 
 class Person(Model):
@@ -250,7 +249,6 @@ class Outbox(Model):
     class Meta:
         table_name = "outbox"
         indexes = (
-            (("state", "next_try_at"), False),
             (("ticket", "recipient_key"), False),
             (("recipient_key", "created_at"), False),
         )

@@ -113,7 +113,6 @@ class Spool(Model):
 
     class Meta:
         table_name = "spool"
-        indexes = ((("state", "next_try_at"), False),)
 
 
 class Person(Model):
@@ -191,7 +190,6 @@ class Outbox(Model):
     class Meta:
         table_name = "outbox"
         indexes = (
-            (("state", "next_try_at"), False),
             (("ticket", "recipient_key"), False),
             (("recipient_key", "created_at"), False),
         )
@@ -241,10 +239,21 @@ TABLES = (
 )  # fmt: skip
 
 
+# What waits is few among what is done, and is asked for in the order of ids.
+PARTIAL_INDEXES = (
+    "CREATE INDEX spool_waiting ON spool (id) WHERE state IN ('received', 'deferred')",
+    "CREATE INDEX spool_stopped ON spool (id) WHERE state IN ('hold', 'quarantined')",
+    "CREATE INDEX spool_unsettled ON spool (id) WHERE NOT settled",
+    "CREATE INDEX outbox_waiting ON outbox (id) WHERE state = 'queued'",
+    "CREATE INDEX outbox_failed ON outbox (id) WHERE state = 'failed'",
+)
+
+
 def up(migrator: Any, db: Any) -> None:
     with db.bind_ctx(TABLES):
         db.create_tables(TABLES, safe=False)
-    db.execute_sql("CREATE INDEX spool_unsettled ON spool (id) WHERE NOT settled")
+    for statement in PARTIAL_INDEXES:
+        db.execute_sql(statement)
     sqlite = isinstance(db, SqliteDatabase)
     if sqlite:
         db.execute_sql("INSERT INTO counter (name, value) VALUES ('ticket', 1000)")
