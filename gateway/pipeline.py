@@ -69,7 +69,7 @@ class Work:
 def _parse(work: Work) -> None:
     policy = work.policy
     message = parse(work.raw, policy.settings.parse)
-    work.mail = Mail(message, work.envelope, policy.settings, policy.directory, policy.signer)
+    work.mail = Mail(message, work.envelope, policy.settings, policy.directory, policy.signer, work.raw)
 
 
 def _screen(work: Work) -> None:

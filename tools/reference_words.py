@@ -112,6 +112,7 @@ FIELDS = {
     "pause_s": "seconds until the next try",
     "pid": "process id",
     "queue": "name of the queue",
+    "cause": "what the database driver or the system said, its first line",
     "reason": "why",
     "reply": "the peer's reply, one line",
     "said": "what the server said",

@@ -92,6 +92,7 @@ def take(
         raise Refused(os.EX_TEMPFAIL, "temporary trouble, try again later") from mistakes
     settings = loaded.settings
     state_dir = Path(settings.state_dir).absolute()
+    _at_home(settings, state_dir)
     ids = SystemIds()
     reverse_path = None if sender is None else _address(sender, os.EX_DATAERR)
     by_queue = routes(
@@ -229,6 +230,24 @@ def _database(loaded: Loaded, state_dir: Path) -> Database:
     if database.path is not None and not database.path.exists():
         database.migrate()
     return database
+
+
+def _at_home(settings: Settings, state_dir: Path) -> None:
+    """A relative state folder is the daemon's only in the daemon's working folder, and an MTA calls us in
+    some home folder: a database made there would be read by nobody."""
+    from gateway.store.location import database_url
+
+    url = database_url(settings.database.url, state_dir)
+    if not url.startswith("sqlite:") or Path(settings.state_dir).is_absolute():
+        return
+    path = Path(url.removeprefix("sqlite:"))
+    if path.exists() and state_dir.is_dir():
+        return
+    _tell_admin(f"accept: state_dir is relative, and there is no desk in {state_dir} ({path})")
+    raise Refused(
+        os.EX_TEMPFAIL,
+        "no desk has run in this folder: start the daemon here once, or make state_dir absolute",
+    )
 
 
 def _tell_admin(text: str) -> None:

@@ -10,19 +10,20 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from gateway.admin.options import ConfigOption, load_or_exit
+from gateway.admin.options import ConfigOption, config_folder
 
 if TYPE_CHECKING:
     from gateway.settings.cross import Loc
-    from gateway.settings.load import Loaded
+    from gateway.settings.draft import Draft
+    from gateway.settings.load import Loaded, Reading
     from gateway.settings.mistakes import Mistake
-    from gateway.settings.model import Model, Secret, Settings
+    from gateway.settings.model import Model, Secret
 
 _SIGNING_KEY_OCTETS = 16
 
@@ -48,32 +49,45 @@ def check(
     """
     if hash_password:
         return _hash_password()
-    loaded = load_or_exit(config)
-    for warning in loaded.warnings:
+    from gateway.settings.load import Loaded, read
+    from gateway.settings.mistakes import ConfigMistakes
+
+    folder = config_folder(config)
+    try:
+        reading = read(folder)
+    except ConfigMistakes as told:
+        return _unusable(folder, map(str, told.mistakes))
+    for warning in (*reading.warnings, *_odd(reading)):
         print(f"warning: {warning}", file=sys.stderr)
-    mistakes = list(found_mistakes(loaded))
-    for mistake in mistakes:
-        print(mistake, file=sys.stderr)
-    if mistakes:
-        print(f"the config in {loaded.folder} cannot be used", file=sys.stderr)
-        return os.EX_CONFIG
+    mistakes = [*map(str, reading.mistakes), *found_mistakes(reading)]
+    if mistakes or reading.settings is None:
+        return _unusable(folder, mistakes)
+    loaded = Loaded(reading.settings, folder, reading.files, reading.warnings, reading.tree)
     print(summary(loaded))
     if not connect:
         return os.EX_OK
     from gateway.admin.connect import connections
 
     well = True
-    for name, trouble in connections(loaded):
-        well = well and trouble is None
-        print(f"{name}: {trouble or 'works'}", file=sys.stderr if trouble else sys.stdout)
+    for found in connections(loaded):
+        well = well and found.trouble is None
+        print(found, file=sys.stderr if found.trouble else sys.stdout)
     return os.EX_OK if well else os.EX_UNAVAILABLE
 
 
-def found_mistakes(loaded: Loaded) -> Iterator[str]:
-    """What is wrong outside the config files, a line each: secrets, keys, programs, libraries, templates."""
-    for part in (_secrets, _tls_files, _ways):
-        yield from map(str, part(loaded))
-    yield from _templates(loaded)
+def _unusable(folder: Path, mistakes: Iterable[str]) -> int:
+    for mistake in mistakes:
+        print(mistake, file=sys.stderr)
+    print(f"the config in {folder} cannot be used", file=sys.stderr)
+    return os.EX_CONFIG
+
+
+def found_mistakes(reading: Reading) -> Iterator[str]:
+    """What is wrong outside the config files, a line each: secrets, keys, programs, libraries, templates.
+    Looks at each section that is right, also where others have mistakes."""
+    for part in (_secrets, _tls_files, _ways, _state):
+        yield from map(str, part(reading))
+    yield from _templates(reading.folder)
 
 
 def summary(loaded: Loaded) -> str:
@@ -119,9 +133,14 @@ def _hash_password() -> int:
     return os.EX_OK
 
 
-def secrets_of(settings: Settings) -> Iterator[tuple[Loc, Secret]]:
+def secrets_of(draft: Draft) -> Iterator[tuple[Loc, Secret]]:
     """Each secret that the config names, with its place."""
-    yield from _secrets_in(settings, ())
+    for key in ("signing", "mailboxes", "listeners", "delivery", "database"):
+        value = getattr(draft, key)
+        listed = value if isinstance(value, tuple) else ((None, value),)
+        for at, section in listed:
+            if section is not None:
+                yield from _secrets_in(section, (key,) if at is None else (key, at))
 
 
 def _secrets_in(section: Model, loc: Loc) -> Iterator[tuple[Loc, Secret]]:
@@ -138,65 +157,91 @@ def _secrets_in(section: Model, loc: Loc) -> Iterator[tuple[Loc, Secret]]:
                 yield from _secrets_in(item, place)
 
 
-def _secrets(loaded: Loaded) -> Iterator[Mistake]:
+def _secrets(reading: Reading) -> Iterator[Mistake]:
     from gateway.settings.secrets import SecretTrouble, read_secret
 
-    for loc, secret in secrets_of(loaded.settings):
+    for loc, secret in secrets_of(reading.draft):
         try:
-            value = read_secret(secret, loaded.folder)
+            value = read_secret(secret, reading.folder)
         except SecretTrouble as trouble:
-            yield loaded.mistake(loc, trouble.public)
+            yield reading.mistake(loc, trouble.public)
             continue
         if loc[0] == "signing" and len(value.encode()) < _SIGNING_KEY_OCTETS:
             right = "make one: openssl rand -base64 32"
-            yield loaded.mistake(loc, f"the key is shorter than {_SIGNING_KEY_OCTETS} octets", right)
+            yield reading.mistake(loc, f"the key is shorter than {_SIGNING_KEY_OCTETS} octets", right)
 
 
-def _tls_files(loaded: Loaded) -> Iterator[Mistake]:
-    settings, folder = loaded.settings, loaded.folder
-    for at, listener in enumerate(settings.listeners):
+def _tls_files(reading: Reading) -> Iterator[Mistake]:
+    draft, folder = reading.draft, reading.folder
+    for at, listener in draft.listeners:
         if listener.tls:
             loc: Loc = ("listeners", at, "tls")
             certificate, key = folder / listener.tls.certificate, folder / listener.tls.key
             if trouble := _unreadable(certificate):
-                yield loaded.mistake((*loc, "certificate"), trouble)
+                yield reading.mistake((*loc, "certificate"), trouble)
             elif trouble := _unreadable(key):
-                yield loaded.mistake((*loc, "key"), trouble)
+                yield reading.mistake((*loc, "key"), trouble)
             elif trouble := _no_pair(certificate, key):
-                yield loaded.mistake(
+                yield reading.mistake(
                     (*loc, "key"), trouble, "give the key of this certificate, without a passphrase"
                 )
     clients: list[tuple[Loc, str | None]] = [
-        (("mailboxes", at, "tls", "ca_file"), mailbox.tls.ca_file)
-        for at, mailbox in enumerate(settings.mailboxes)
+        (("mailboxes", at, "tls", "ca_file"), mailbox.tls.ca_file) for at, mailbox in draft.mailboxes
     ]
-    if settings.delivery.via.type == "smtp":
-        clients.append((("delivery", "via", "tls", "ca_file"), settings.delivery.via.tls.ca_file))
+    if draft.delivery is not None and draft.delivery.via.type == "smtp":
+        clients.append((("delivery", "via", "tls", "ca_file"), draft.delivery.via.tls.ca_file))
     for loc, ca_file in clients:
         if ca_file is not None and (trouble := _unreadable(folder / ca_file) or _no_ca(folder / ca_file)):
-            yield loaded.mistake(loc, trouble)
-    for at, mailbox in enumerate(settings.mailboxes):
+            yield reading.mistake(loc, trouble)
+    for at, mailbox in draft.mailboxes:
         if mailbox.oauth and (trouble := _not_writable(folder / mailbox.oauth.refresh_token_file)):
-            yield loaded.mistake(("mailboxes", at, "oauth", "refresh_token_file"), trouble)
+            yield reading.mistake(("mailboxes", at, "oauth", "refresh_token_file"), trouble)
 
 
-def _ways(loaded: Loaded) -> Iterator[Mistake]:
+def _ways(reading: Reading) -> Iterator[Mistake]:
     """Programs and libraries that the config asks for."""
     from importlib.util import find_spec
     from shutil import which
 
-    settings = loaded.settings
-    if settings.database.url.startswith("postgresql:") and find_spec("psycopg") is None:
+    database, delivery = reading.draft.database, reading.draft.delivery
+    if database and database.url.startswith("postgresql:") and find_spec("psycopg") is None:
         right = "install ticketgate with its extra `postgres`"
-        yield loaded.mistake(("database", "url"), "PostgreSQL needs psycopg, which is not installed", right)
-    via = settings.delivery.via
-    if via.type == "sendmail" and which(via.command[0]) is None:
-        yield loaded.mistake(("delivery", "via", "command"), f"there is no program {via.command[0]}")
+        yield reading.mistake(("database", "url"), "PostgreSQL needs psycopg, which is not installed", right)
+    if delivery and delivery.via.type == "sendmail" and which(delivery.via.command[0]) is None:
+        wrong = f"there is no program {delivery.via.command[0]}"
+        yield reading.mistake(("delivery", "via", "command"), wrong)
 
 
-def _templates(loaded: Loaded) -> Iterator[str]:
+def _state(reading: Reading) -> Iterator[Mistake]:
+    state_dir = _state_dir(reading)
+    if state_dir.is_absolute() and (trouble := no_room(state_dir)):
+        yield reading.mistake(("state_dir",), trouble)
+
+
+def _odd(reading: Reading) -> Iterator[Mistake]:
+    """A relative state folder is another one for whoever starts the daemon in another folder."""
+    state_dir = _state_dir(reading)
+    if not state_dir.is_absolute() and (trouble := no_room(state_dir.absolute())):
+        yield reading.mistake(("state_dir",), trouble, "start the daemon elsewhere, or give the whole path")
+
+
+def _state_dir(reading: Reading) -> Path:
+    return Path(reading.draft.state_dir)
+
+
+def no_room(folder: Path) -> str | None:
+    """Why nothing can be written in `folder`, which may have to be made; None where something can."""
+    there = next(path for path in (folder, *folder.parents) if os.path.exists(path))
+    if not there.is_dir():
+        return f"{there} is no folder"
+    if not os.access(there, os.W_OK | os.X_OK):
+        return f"{there} cannot be written by the user of this call"
+    return None
+
+
+def _templates(config: Path) -> Iterator[str]:
     """The admin's own templates; the shipped ones are held right by tests, and rendering takes time."""
-    folder = loaded.folder / "templates"
+    folder = config / "templates"
     if not folder.is_dir():
         return
     from gateway.notices.render import check_templates
@@ -205,6 +250,8 @@ def _templates(loaded: Loaded) -> Iterator[str]:
 
 
 def _unreadable(path: Path) -> str | None:
+    if os.path.exists(path) and not os.path.isfile(path):
+        return f"{path} is no file"
     try:
         with path.open("rb") as file:
             file.read(1)
@@ -214,7 +261,7 @@ def _unreadable(path: Path) -> str | None:
 
 
 def _not_writable(path: Path) -> str | None:
-    if not path.is_file():
+    if not os.path.isfile(path):
         return f"there is no file {path}"
     return None if os.access(path, os.R_OK | os.W_OK) else f"{path} cannot be read and written"
 

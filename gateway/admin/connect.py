@@ -1,4 +1,5 @@
-"""Logging in wherever the config says, for `ticketgate check --connect`. Nothing is read, moved or sent.
+"""Logging in wherever the config says, for `ticketgate check --connect`. Folders are opened for reading only
+(EXAMINE); nothing is read, moved or sent.
 
 Troubles are values, one line each, and hold no secret. A refresh token that the server rotates is saved.
 """
@@ -7,34 +8,94 @@ from __future__ import annotations
 
 import smtplib
 from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from gateway.intake.imap_client import Client
     from gateway.intake.imap_login import Credentials
     from gateway.settings.load import Loaded
     from gateway.settings.model import LmtpDelivery, Mailbox, SmtpDelivery
 
 
-def connections(loaded: Loaded) -> Iterator[tuple[str, str | None]]:
-    """For each mailbox and the way out: (its name, what is wrong or None), one after the other."""
-    for mailbox in loaded.settings.mailboxes:
-        yield f"mailbox {mailbox.name}", _mailbox(loaded, mailbox)
-    via = loaded.settings.delivery.via
+@dataclass(frozen=True, slots=True)
+class Connection:
+    """What was found at `name`: `trouble` where it cannot be used, else `said`."""
+
+    name: str
+    trouble: str | None = None
+    said: str = "works"
+
+    def __str__(self) -> str:
+        return f"{self.name}: {self.trouble or self.said}"
+
+
+def connections(loaded: Loaded) -> Iterator[Connection]:
+    """Each mailbox and the way out, one after the other."""
+    settings = loaded.settings
+    for mailbox in settings.mailboxes:
+        yield _mailbox(loaded, mailbox)
+    if not settings.mailboxes:
+        yield Connection("mailboxes", said="there is none to log in to")
+    via = settings.delivery.via
+    name = f"delivery by {via.type}"
     if via.type in ("smtp", "lmtp"):
-        yield f"delivery by {via.type}", _delivery(loaded, via)
+        yield Connection(name, _delivery(loaded, via))
+    elif via.type == "maildir":
+        from gateway.admin.check import no_room
+
+        yield Connection(name, no_room(Path(settings.state_dir).absolute() / via.path / "new"))
+    else:
+        yield Connection(name, said="there is nothing to log in to; the program is there")
 
 
-def _mailbox(loaded: Loaded, mailbox: Mailbox) -> str | None:
+def _mailbox(loaded: Loaded, mailbox: Mailbox) -> Connection:
     from gateway.intake.imap_login import open_client
     from gateway.ports import SourceTrouble
     from gateway.settings.secrets import SecretTrouble
 
+    name = f"mailbox {mailbox.name}"
     try:
         client = open_client(mailbox, _credentials(loaded, mailbox), loaded.folder)
     except (SourceTrouble, SecretTrouble) as trouble:
-        return trouble.public
-    client.part(patience_s=1.0)
-    return None
+        return Connection(name, trouble.public)
+    try:
+        troubles = [told for folder in mailbox.folders if (told := _folder(client, folder)) is not None]
+        return Connection(name, "; ".join(troubles) or None, _works(client, mailbox))
+    except SourceTrouble as trouble:
+        return Connection(name, trouble.public)
+    finally:
+        client.part(patience_s=1.0)
+
+
+def _folder(client: Client, written: str) -> str | None:
+    """Why the folder cannot be opened. Raises SourceTrouble where the connection is lost."""
+    from gateway.intake.imap_client import told_as
+    from gateway.intake.imap_folders import exists, server_names
+    from gateway.intake.trouble import SourceRefused
+
+    refusal = ""
+    for name in server_names(client, written):
+        if name != written and not exists(client, name):
+            continue
+        try:
+            with told_as(f"opening folder {written}"):
+                client.select_folder(name, readonly=True)
+        except SourceRefused as refused:
+            refusal = refusal or refused.public
+        else:
+            return None
+    return refusal
+
+
+def _works(client: Client, mailbox: Mailbox) -> str:
+    from gateway.intake.imap_folders import exists, server_names
+
+    written = mailbox.after.removeprefix("move:")
+    if written == mailbox.after or any(exists(client, name) for name in server_names(client, written)):
+        return "works"
+    return f"works, but there is no folder {written} yet: it will be made"
 
 
 def _credentials(loaded: Loaded, mailbox: Mailbox) -> Credentials:

@@ -92,7 +92,7 @@ def _policy(loaded: Loaded) -> Policy:
     try:
         return Policy(loaded.settings, signer, loaded.folder / "templates")
     except TemplateMistake as mistake:
-        raise fail(f"{loaded.folder}/templates/{mistake}", os.EX_CONFIG) from mistake
+        raise fail(str(mistake), os.EX_CONFIG) from mistake
 
 
 def _instant(text: str | None, settings: Settings) -> datetime | None:

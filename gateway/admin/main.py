@@ -4,6 +4,8 @@ A command is a function that takes its options as typer parameters, or a `typer.
 functions. It may return its exit code; None is success. Exit codes are those of sysexits: 64 wrong usage, 70
 an error of ours (its traceback is on standard error), 78 mistakes in the config. A command that an MTA calls
 has 75 (try again later) in place of 64 and 70, so that no mail bounces for a trouble of ours.
+
+Every file that a command makes is its owner's alone (umask 077): mail, keys and tickets are nobody else's.
 """
 
 from __future__ import annotations
@@ -104,6 +106,7 @@ def main(arguments: list[str] | None = None) -> int:
     given = sys.argv[1:] if arguments is None else arguments
     entry = _ENTRIES.get(given[0]) if given else None
     trouble_code = entry.trouble_code if entry else None
+    umask = os.umask(0o077)
     try:
         code = get_command(app).main(args=given, prog_name=NAME, standalone_mode=False)
     except typer.Abort:
@@ -119,4 +122,21 @@ def main(arguments: list[str] | None = None) -> int:
     except Exception:  # noqa: BLE001 — the last door: everything else is an error of ours
         traceback.print_exc()
         return trouble_code or os.EX_SOFTWARE
+    finally:
+        os.umask(umask)
     return code if isinstance(code, int) else 0
+
+
+def program() -> str:
+    """How to call us again from the same shell: the script as it was called, or the plain name where the PATH
+    leads to it."""
+    from shlex import quote
+    from shutil import which
+
+    called = sys.argv[0]
+    if os.path.basename(called) != NAME:
+        return NAME
+    found = which(NAME)
+    if found is not None and os.path.exists(called) and os.path.samefile(found, called):
+        return NAME
+    return quote(called)

@@ -36,7 +36,7 @@ def opened(config: Path | None) -> Iterator[tuple[Settings, Database]]:
     forgiving_output()
     loaded = load_or_exit(config)
     from gateway.settings.secrets import SecretTrouble
-    from gateway.store.errors import Conflict, StoreTrouble
+    from gateway.store.errors import Conflict, StoreTrouble, cause_of
     from gateway.store.location import open_existing
 
     database = None
@@ -46,8 +46,8 @@ def opened(config: Path | None) -> Iterator[tuple[Settings, Database]]:
     except SecretTrouble as trouble:
         raise fail(f"database.password: {trouble.public}", os.EX_CONFIG) from trouble
     except StoreTrouble as trouble:
-        cause = f": {trouble.__cause__}" if trouble.__cause__ else ""
-        raise fail(f"{trouble.public}{cause}", os.EX_UNAVAILABLE) from trouble
+        cause = cause_of(trouble)
+        raise fail(f"{trouble.public}{f': {cause}' if cause else ''}", os.EX_UNAVAILABLE) from trouble
     except Conflict as conflict:
         raise fail("somebody else changed the same thing; try again", os.EX_TEMPFAIL) from conflict
     finally:

@@ -16,7 +16,8 @@ def run(config: ConfigOption = None) -> int:
     """Start the daemon.
 
     It runs in the foreground and writes one log line an outcome to standard error. SIGTERM ends it within ten
-    seconds, SIGHUP takes a new config (whole or not at all).
+    seconds, SIGHUP takes a new config (whole or not at all). Exit codes: 0; 69 the database, the state folder
+    or a port cannot be used now; 78 the config, a secret or a template is wrong.
 
     Example: ticketgate run --config /etc/ticketgate
     """
@@ -32,14 +33,23 @@ def run(config: ConfigOption = None) -> int:
     daemon = Daemon(loaded, SystemClock(), SystemIds(), SystemJitter(), dict(os.environ), os.getpid())
     install_signals(daemon)
     try:
-        daemon.run(_greet)
+        ended = daemon.run(_greet)
     except (HouseTrouble, StartTrouble) as trouble:
         print(f"ticketgate: {trouble}", file=sys.stderr)
-        return os.EX_CONFIG if isinstance(trouble, HouseTrouble) else os.EX_UNAVAILABLE
-    return 0
+        return trouble.exit_code if isinstance(trouble, HouseTrouble) else os.EX_UNAVAILABLE
+    if not ended:
+        # a thread that waits for the database would hold the interpreter's own end up
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(os.EX_OK)
+    return os.EX_OK
 
 
 def _greet(supervisor: Supervisor) -> None:
+    from shlex import quote
+
+    from gateway.admin.main import program
+
     house = supervisor.house
     settings = house.settings
     address = settings.queues[0].addresses[0]
@@ -51,7 +61,7 @@ def _greet(supervisor: Supervisor) -> None:
         server = where if isinstance(where, str) else f"{where[0]}:{where[1]}"
         lines += [
             "",
-            "Send it a mail:",
+            "Send it a mail (swaks is in the package swaks):",
             f"  swaks --server {server} --from you@example.org --to {address}"
             " --header 'Subject: Hello' --body 'My printer is on fire.'",
         ]
@@ -63,5 +73,6 @@ def _greet(supervisor: Supervisor) -> None:
             f"Its mails lie in the Maildir {box}:",
             f"  ls {box}/new      or      mutt -f {box}",
         ]
-    lines += ["", f"Look at the tickets:  ticketgate tickets list --config {house.config_folder}", ""]
+    again = f"{program()} tickets list --config {quote(str(house.config_folder))}"
+    lines += ["", f"Look at the tickets:  {again}", ""]
     print("\n".join(lines), flush=True)

@@ -54,9 +54,9 @@ class Daemon:
         """ "stop" or "reload", from a signal handler or another thread."""
         self._orders.put(what)
 
-    def run(self, on_start: Callable[[Supervisor], None]) -> None:
-        """Start, call `on_start` with what runs, and serve until told to stop. Raises HouseTrouble and
-        StartTrouble before anything runs."""
+    def run(self, on_start: Callable[[Supervisor], None]) -> bool:
+        """Start, call `on_start` with what runs, and serve until told to stop; returns whether every thread
+        has ended by then. Raises HouseTrouble and StartTrouble before anything runs."""
         house = open_house(self._loaded, self._clock, self._ids)
         burst = None
         # a helper on the core that we fill ourselves would only cost
@@ -84,8 +84,9 @@ class Daemon:
             self._reload(supervisor)
         self._notify.stopping()
         log.info("stopping")
-        supervisor.stop()
+        ended = supervisor.stop()
         log.info("stopped")
+        return ended
 
     def _reload(self, supervisor: Supervisor) -> None:
         self._notify.reloading(int(self._clock.monotonic() * 1_000_000))

@@ -9,7 +9,7 @@ import structlog
 
 from gateway.daemon.wake import Wake
 from gateway.ports import Clock
-from gateway.store.errors import Conflict, StoreTrouble
+from gateway.store.errors import Conflict, StoreTrouble, cause_of
 from gateway.store.store import Store
 
 log = structlog.get_logger()
@@ -24,4 +24,4 @@ def heartbeat_loop(store: Store, process: str, clock: Clock, wake: Wake, stop: C
             store.outbox.renew(process, clock.now() + lease)
             store.spool.renew(process, clock.now() + lease)
         except (StoreTrouble, Conflict) as trouble:
-            log.error("leases not renewed", reason=str(trouble))
+            log.error("leases not renewed", reason=str(trouble), cause=cause_of(trouble))

@@ -17,7 +17,7 @@ from gateway.pipeline import Policy, Work, understand
 from gateway.ports import Clock, Ids
 from gateway.screen.values import ANY_AGENT, Envelope
 from gateway.store.change import Changed
-from gateway.store.errors import Conflict, LeaseLost, StoreTrouble
+from gateway.store.errors import Conflict, LeaseLost, StoreTrouble, cause_of
 from gateway.store.spool import Spooled
 from gateway.store.store import Store
 
@@ -60,7 +60,7 @@ def ingest_round(
             _one(store, row, owner, clock, ids, report)
     except (StoreTrouble, Conflict) as trouble:
         report.trouble = str(trouble)
-        log.error("ingest stopped", reason=report.trouble)
+        log.error("ingest stopped", reason=report.trouble, cause=cause_of(trouble))
     if report.mails_out:
         # once a round: one durable commit of the outbox's lease then serves all of its mails
         on_mails()

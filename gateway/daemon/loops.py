@@ -13,7 +13,7 @@ from gateway.daemon.ingest import BATCH, ingest_round
 from gateway.daemon.wake import Wake
 from gateway.delivery.deliver import deliver_round
 from gateway.ports import Clock, Ids, Jitter, Submitter
-from gateway.store.errors import Conflict, StoreTrouble
+from gateway.store.errors import Conflict, StoreTrouble, cause_of
 from gateway.store.store import Store
 
 log = structlog.get_logger()
@@ -93,7 +93,7 @@ def deliver_loop(
                 for kind, text in report.troubles.items():
                     store.alerts.raise_("delivery_trouble", kind, text)
             except (StoreTrouble, Conflict) as trouble:
-                log.error("delivery stopped", reason=str(trouble))
+                log.error("delivery stopped", reason=str(trouble), cause=cause_of(trouble))
                 wake.wait(_TROUBLE_S)
                 continue
             if report.leased == _DELIVER_BATCH and next_wake is not None:
@@ -113,4 +113,4 @@ def burst_loop(store: Store, burst: Burst, wake: Wake, stop: Callable[[], bool])
         try:
             burst.look(store.spool.waiting())
         except StoreTrouble as trouble:
-            log.error("waiting mail not counted", reason=trouble.public)
+            log.error("waiting mail not counted", reason=trouble.public, cause=cause_of(trouble))

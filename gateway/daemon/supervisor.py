@@ -35,8 +35,8 @@ from gateway.settings.model import Mailbox, Settings
 from gateway.settings.passwords import verify_password
 
 log = structlog.get_logger()
-STOP_S = 9.0
-_CUT_S = 6.0
+STOP_S = 7.5
+_CUT_S = 5.0
 
 
 class StartTrouble(Exception):
@@ -273,8 +273,9 @@ class Supervisor:
         self._mailboxes = [thread for thread in self._mailboxes if thread.mailbox in same]
         self._mailboxes += [self._start_mailbox(one) for one in new.mailboxes if one not in same]
 
-    def stop(self) -> None:
-        """Take no more mail, finish or put back what is in hand, end; within STOP_S seconds."""
+    def stop(self) -> bool:
+        """Take no more mail, finish or put back what is in hand, end; within STOP_S seconds. Returns whether
+        every part has ended."""
         end = self._clock.monotonic() + STOP_S
         cut_at = self._clock.monotonic() + _CUT_S
         if self._burst is not None:
@@ -290,13 +291,16 @@ class Supervisor:
         for thread in self._mailboxes:
             if not thread.join(left(cut_at)):
                 thread.cut()
-                thread.join(left(end))
-        if self._listening is not None:
-            self._listening.join(left(end))
-        late = [worker.name for worker in self._workers if not worker.join(left(end))]
+        late = [f"mailbox-{one.mailbox.name}" for one in self._mailboxes if not one.join(left(end))]
+        if self._listening is not None and not self._listening.join(left(end)):
+            late.append(self._listening.name)
+        late += [worker.name for worker in self._workers if not worker.join(left(end))]
+        if self._ticker is not None and not self._ticker.join(left(end)):
+            late.append(self._ticker.name)
         if self._burst is not None:
             self._burst.join(left(end))
         if late:
             # their leases end by themselves, and their mail goes on elsewhere
             log.warning("parts did not end in time", parts=late)
         self.house.store.close()
+        return not late

@@ -20,7 +20,7 @@ from typing import Protocol
 
 import structlog
 
-from gateway.store.errors import Conflict, StoreTrouble
+from gateway.store.errors import Conflict, StoreTrouble, cause_of
 from gateway.store.spool import Accept
 
 log = structlog.get_logger()
@@ -112,7 +112,7 @@ class GroupCommit:
         try:
             _answer(mails, self._accept(mails))
         except StoreTrouble as trouble:
-            log.warning("mail not stored", reason=trouble.public, mails=len(mails))
+            log.warning("mail not stored", reason=trouble.public, cause=cause_of(trouble), mails=len(mails))
             _refuse(mails)
         except Exception:
             log.exception("mail not stored", mails=len(mails))

@@ -26,7 +26,7 @@ from gateway.intake.fetch_report import FetchStore
 from gateway.intake.trouble import AccessRevoked, SourceRefused
 from gateway.ports import Clock, Jitter, MailSource, SourceTrouble
 from gateway.settings.model import Mailbox
-from gateway.store.errors import Conflict, StoreTrouble
+from gateway.store.errors import Conflict, StoreTrouble, cause_of
 
 log = structlog.get_logger("intake.mailbox")
 
@@ -175,7 +175,12 @@ class MailboxThread:
             self._disconnect()
             pause_s = self._backoff.next_s()
             self.last_error = getattr(trouble, "public", "the database is busy")
-            self._log.warning("mailbox_waits_for_store", reason=self.last_error, pause_s=round(pause_s, 1))
+            self._log.warning(
+                "mailbox_waits_for_store",
+                reason=self.last_error,
+                cause=cause_of(trouble),
+                pause_s=round(pause_s, 1),
+            )
             return pause_s
 
     def _rounds(self) -> bool:
@@ -274,7 +279,7 @@ class MailboxThread:
             )
             self._told_at = now
         except StoreTrouble as error:
-            self._log.warning("admins_not_told", reason=error.public)
+            self._log.warning("admins_not_told", reason=error.public, cause=cause_of(error))
 
     def _hold_lease(self) -> bool:
         """Whether the account is ours to read; renews the lease after a third of its time."""
@@ -297,7 +302,7 @@ class MailboxThread:
         try:
             self._leases.give(self._lease_name, self._owner)
         except (StoreTrouble, Conflict) as error:
-            self._log.warning("lease_not_given_back", reason=str(error))
+            self._log.warning("lease_not_given_back", reason=str(error), cause=cause_of(error))
 
     def _disconnect(self) -> None:
         for source in self._sources.values():

@@ -213,9 +213,12 @@ def attachment_head(head: AttachmentHead) -> bytes:
         kind = "application/octet-stream"
     disposition = "inline" if head.disposition == "inline" and head.content_id else "attachment"
     lines = [f"Content-Type: {kind}", f"Content-Disposition: {disposition}"]
-    if head.filename:
-        lines[0] += ";\r\n " + _parameter("name", head.filename)
-        lines[1] += ";\r\n " + _parameter("filename", head.filename)
+    name = head.filename
+    if head.content_type.lower().startswith("message/") and not name.lower().endswith(".eml"):
+        name = f"{name or 'mail'}.eml"
+    if name:
+        lines[0] += ";\r\n " + _parameter("name", name)
+        lines[1] += ";\r\n " + _parameter("filename", name)
     lines.append("Content-Transfer-Encoding: base64")
     content_id = re.sub(r"[^\x21-\x7e]|[<>]", "", head.content_id)
     if content_id and len(content_id) < 900:

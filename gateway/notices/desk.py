@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from gateway.screen.directory import Directory
 from gateway.settings.model import Queue, Settings
-from gateway.tickets.values import TicketFacts
+from gateway.tickets.values import Said, TicketFacts
 
 
 class Desk:
@@ -37,10 +39,15 @@ class Desk:
                 "assignee": ticket.assignee or "",
                 "created_at": ticket.created_at,
                 "people": _people(ticket),
-                "history": ticket.history,
+                "history": tuple(self._shown(said) for said in ticket.history),
             },
             **more,
         }
+
+    def _shown(self, said: Said) -> Said:
+        """With the public name of an agent, not the one in the From of a private mail."""
+        agent = self.directory.agent(said.agent) if said.agent else None
+        return replace(said, name=agent.display_name) if agent else said
 
 
 def _people(ticket: TicketFacts) -> str:

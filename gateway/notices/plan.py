@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from gateway.notices import to_agents, to_customers
 from gateway.notices.desk import Desk
 from gateway.notices.values import Notice
@@ -15,6 +17,8 @@ def plan(
     """All mails that follow from `decision`, customers' first."""
     desk = Desk(mail.settings, mail.directory)
     ticket, entry = decision.ticket, decision.entry
+    if ticket is not None and decision.state is not None:
+        ticket = replace(ticket, state=decision.state)
     if decision.action == "hold":
         return to_agents.held(desk, mail, screening, decision) if decision.acknowledge else ()
     if decision.action == "report":

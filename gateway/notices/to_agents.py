@@ -29,10 +29,12 @@ def news(
     attached, named = _attachable(desk, entry.attachments)
     who = entry.from_.name or entry.from_.address or "somebody unknown"
     writer = desk.directory.agent(entry.agent) if entry.agent else None
+    # what is quoted in a first mail, or by somebody new, stands nowhere else for the agent
+    whole = kind == "new_ticket" or entry.author == "third_party"
     variables = desk.variables(
         ticket,
         queue,
-        text=_shown(entry.new_text),
+        text=_shown(entry.text if whole else entry.new_text),
         author={
             "name": writer.display_name if writer else who,
             "address": "" if writer else entry.from_.address,

@@ -10,6 +10,8 @@ from gateway.notices.values import Notice
 from gateway.settings.model import Queue
 from gateway.tickets.values import Decision, NewEntry, TicketFacts
 
+_SIGNATURE = re.compile(r"application/(?:x-)?(?:pkcs7-signature|pgp-signature|pgp-keys)")
+"""A signature over the agent's own mail says nothing of the one that goes out."""
 _WORD = r"[^\s<>@\"',;:()\[\]]"
 _SIGNED = re.compile(
     _WORD + r"{1,64}[+=#-]\d{1,12}-[a-z][a-z2-7]{6}-[a-z][a-z2-7]{16}@" + _WORD + r"{1,255}",
@@ -75,7 +77,7 @@ def answer(
             variables=variables,
             in_reply_to=ticket.references[-1] if ticket.references else None,
             references=ticket.references,
-            attachments=entry.attachments,
+            attachments=tuple(one for one in entry.attachments if not _SIGNATURE.fullmatch(one.content_type)),
             raw_id=raw_id,
             base=queue.addresses[0],
             why="a public answer by an agent",

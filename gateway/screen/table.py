@@ -54,9 +54,16 @@ def screen(mail: Mail) -> Screening:
         verdict = Verdict.HOLD
     return Screening(
         verdict=verdict,
-        may_reply=verdict is Verdict.ACCEPT and bool(mail.message.from_),
+        may_reply=verdict is Verdict.ACCEPT and _may_be_answered(mail),
         auto_submitted=keyword(mail),
         signals=tuple(signals),
         report=mail.message.report if verdict is Verdict.DSN else None,
         trust=trusted,
     )
+
+
+def _may_be_answered(mail: Mail) -> bool:
+    """Somebody wrote it, who is not ourselves, and whose From our border does not contradict."""
+    if not mail.message.from_ or domain_is_authentic(mail) is False:
+        return False
+    return not any(mail.directory.is_ours(one.address) for one in mail.message.from_)

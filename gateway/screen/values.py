@@ -47,6 +47,7 @@ class Mail:
     settings: Settings
     directory: Directory
     signer: Signer
+    raw: bytes | memoryview = b""
 
 
 @dataclass(frozen=True, slots=True)

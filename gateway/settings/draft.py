@@ -22,6 +22,7 @@ class Draft:
     """A config as far as it can be understood: what has a mistake of its own is left out, or stands there as
     something that collides with nothing. Lists hold (place in the list, section)."""
 
+    state_dir: str
     desk: model.Desk | None
     signing: model.Signing | None
     security: model.Security | None
@@ -42,6 +43,7 @@ class Draft:
     def of(cls, settings: model.Settings) -> Draft:
         """The draft of a config that fits the schema."""
         return cls(
+            settings.state_dir,
             settings.desk,
             settings.signing,
             settings.security,
@@ -61,7 +63,11 @@ class Draft:
     def of_parts(cls, data: dict[str, Any], named: bool) -> Draft:
         """The draft of `data`, which does not fit the schema. `named`: every file could be read."""
         mender = _Mender()
+        state_dir = data.get("state_dir")
         return cls(
+            state_dir
+            if isinstance(state_dir, str)
+            else str(model.Settings.model_fields["state_dir"].default),
             mender.section(model.Desk, data.get("desk")),
             mender.section(model.Signing, data.get("signing") or {}),
             mender.section(model.Security, data.get("security") or {}),

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """A place in a config file; line and column count from 1, `file` is relative to the config folder."""
+    """A place in a config file; line and column count from 1, `file` is relative to where the config folder
+    as it was given is."""
 
     file: str
     line: int

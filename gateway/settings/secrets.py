@@ -45,8 +45,10 @@ def read_secret(secret: Secret, folder: Path) -> str:
 
 def _read(path: Path) -> str:
     try:
-        # The mode is asked of the opened file, so that nobody can change the file in between.
-        with path.open("rb") as file:
+        # The mode is asked of the opened file, so that nobody can change the file in between. Without
+        # O_NONBLOCK a FIFO would be waited for.
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        with os.fdopen(descriptor, "rb") as file:
             status = os.fstat(file.fileno())
             if not stat.S_ISREG(status.st_mode):
                 raise SecretTrouble(f"{path} is no file, name a file that holds nothing but the secret")

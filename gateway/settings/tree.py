@@ -24,6 +24,7 @@ _SECRET_KEYS = {"file", "env", "credential"}
 _NULL, _MERGE = "tag:yaml.org,2002:null", "tag:yaml.org,2002:merge"
 _STANDARD_TAG = "tag:yaml.org,2002:"
 _MOST_DEPTH = 50
+_MOST_VALUES = 50_000
 _PLAIN_WORDS = (
     (re.compile("maximum depth"), "lists and sections are nested too deeply", "close the brackets"),
     (re.compile(r"found character '\\t'"), "a tab stands where spaces belong", "indent with spaces"),
@@ -78,6 +79,10 @@ def read_tree(path: Path, shown: str, mistakes: list[Mistake]) -> Section | None
     be read in spite of them is returned, None where nothing can."""
     start = Mark(shown, 1, 1)
     try:
+        # a FIFO would be waited for
+        if not path.is_file():
+            mistakes.append(Mistake.at(start, "", "this is no file"))
+            return None
         text = path.read_bytes().decode("utf-8-sig")
     except UnicodeDecodeError:
         mistakes.append(Mistake.at(start, "", "the file is not UTF-8", "save it as UTF-8"))
@@ -87,12 +92,12 @@ def read_tree(path: Path, shown: str, mistakes: list[Mistake]) -> Section | None
         return None
     try:
         root = _compose(text)
+        if root is None:
+            return Section(start)
+        tree = _Grower(shown, mistakes).grow(root, "", ())
     except _Unreadable as error:
         mistakes.append(error.mistake(shown))
         return None
-    if root is None:
-        return Section(start)
-    tree = _Grower(shown, mistakes).grow(root, "", ())
     if isinstance(tree, Section):
         return tree
     if not (isinstance(tree, Scalar) and tree.text is None):
@@ -205,12 +210,21 @@ class _Grower:
     def __init__(self, shown: str, mistakes: list[Mistake]) -> None:
         self.shown = shown
         self.mistakes = mistakes
+        self.values = 0
 
     def grow(self, node: Any, key: str, above: tuple[int, ...]) -> Node:
         mark = Mark(self.shown, node.start_mark.line + 1, node.start_mark.column + 1)
         tell: Callable[..., None] = lambda wrong, right="": self.mistakes.append(  # noqa: E731
             Mistake.at(mark, key, wrong, right)
         )
+        self.values += 1
+        if self.values > _MOST_VALUES:
+            raise _Unreadable(
+                mark.line,
+                mark.column,
+                f"the file holds more than {_MOST_VALUES} values, counted with what its aliases (*) repeat",
+                "write less, or take aliases away",
+            )
         if id(node) in above:
             tell("an alias (*) holds itself", "write the values out")
             return Scalar(mark, None, "")

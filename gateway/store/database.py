@@ -19,12 +19,16 @@ from typing import Any
 
 import peewee
 from peewee import (
+    DatabaseError,
+    DataError,
     ImproperlyConfigured,
     IntegrityError,
     InterfaceError,
     InternalError,
+    NotSupportedError,
     OperationalError,
     PostgresqlDatabase,
+    ProgrammingError,
     SqliteDatabase,
 )
 
@@ -34,7 +38,7 @@ from gateway.store.errors import Conflict, StoreTrouble
 MIGRATIONS = Path(__file__).parent / "migrations"
 
 _AS_PEEWEE: Any = vars(peewee)["__exception_wrapper__"]
-_TROUBLE = (OperationalError, InterfaceError, InternalError, ImproperlyConfigured)
+_TROUBLE = (OperationalError, DatabaseError, InterfaceError, InternalError, ImproperlyConfigured)
 """What the neighbour is to blame for. Anything else that the database raises is a mistake of ours."""
 
 
@@ -89,6 +93,8 @@ class Database:
                 yield
         except IntegrityError as error:
             raise Conflict(str(error)) from error
+        except (DataError, ProgrammingError, NotSupportedError):
+            raise
         except _TROUBLE as error:
             if _is_ours(error):
                 raise

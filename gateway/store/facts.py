@@ -160,9 +160,17 @@ class FactsReader:
             (number,),
         ).fetchall()
         said = self._db.sql(
-            "SELECT kind, author, from_name, from_address, created_at, new_text FROM entry"
+            "SELECT kind, author, from_name, from_address, created_at, new_text, agent FROM entry"
             " WHERE ticket_id = ? ORDER BY id DESC LIMIT ?",
             (number, _HISTORY),
+        ).fetchall()
+        notes = self._db.sql(
+            "SELECT new_text FROM entry WHERE ticket_id = ? AND kind = 'note' ORDER BY id", (number,)
+        ).fetchall()
+        answered = self._db.sql(
+            "SELECT created_at FROM entry WHERE ticket_id = ? AND kind = 'public' AND author = 'agent'"
+            " ORDER BY id DESC LIMIT 30",
+            (number,),
         ).fetchall()
         return TicketFacts(
             number=number,
@@ -177,7 +185,9 @@ class FactsReader:
             created_at=from_ms(row[9]),
             references=tuple(message_id for (message_id,) in ids),
             history=tuple(
-                Said(kind, author, name or address, from_ms(at), text[:_SHOWN])
-                for kind, author, name, address, at, text in said
+                Said(kind, author, name or address, from_ms(at), text[:_SHOWN], agent)
+                for kind, author, name, address, at, text, agent in said
             ),
+            notes=tuple(text for (text,) in notes),
+            answered_at=tuple(from_ms(at) for (at,) in answered),
         )

@@ -11,6 +11,7 @@ from gateway.notices.desk import Desk
 from gateway.notices.to_agents import not_delivered
 from gateway.pipeline import Policy
 from gateway.ports import Clock, Ids
+from gateway.settings.units import show_duration
 from gateway.store import models
 from gateway.store.alerts import Alerts
 from gateway.store.change import Change
@@ -52,7 +53,7 @@ class Store:
 
     def _mail_failed(self, outbox_id: int, at: datetime, reply: str, expired: bool) -> None:
         row: Any = self.database.first(models.Outbox.select().where(models.Outbox.id == outbox_id))
-        why = f"given up after {self.expiry.days} days; last reply: {reply}" if expired else reply
+        why = f"given up after {show_duration(self.expiry)}; last reply: {reply}" if expired else reply
         if row.ticket_id is not None:
             self.change.add_event(
                 row.ticket_id,

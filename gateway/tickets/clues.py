@@ -21,7 +21,10 @@ def dedup_key(mail: Mail, raw_sha256: str) -> str:
     one, so that the entry can be written although the held one was seen."""
     message_id = mail.message.message_id
     if message_id:
-        return f"{message_id[:500]} {mail.message.body_sha256}"
+        # a sender that gives all its mails one id differs at least in From or Date
+        date = mail.message.date.isoformat() if mail.message.date else ""
+        sender = ",".join(one.key for one in mail.message.from_)[:300]
+        return f"{message_id[:500]} {mail.message.body_sha256} {date} {sender}"
     return f"raw {raw_sha256}"
 
 

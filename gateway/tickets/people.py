@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from gateway.mail.message import Address
+from gateway.screen.rules.machine_sender import NOBODY
 from gateway.screen.values import Mail
 from gateway.tickets.values import Participant
 
@@ -20,6 +21,7 @@ def _may_take_part(mail: Mail, address: Address) -> bool:
         and not mail.directory.is_ours(spec)
         and mail.signer.verify_address(spec) is None
         and not mail.directory.is_agents(spec)
+        and NOBODY.fullmatch(local.lower()[:64]) is None
     )
 
 

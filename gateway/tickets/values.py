@@ -22,6 +22,7 @@ class Said:
     name: str
     at: datetime
     text: str
+    agent: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +37,8 @@ class Participant:
 @dataclass(frozen=True, slots=True)
 class TicketFacts:
     """A ticket as it stands. `references`: Message-IDs of its public mails from outside, oldest first.
-    `history`: newest first, no more than notices show."""
+    `history`: newest first, no more than notices show. `notes`: all internal
+    notes, uncut. `answered_at`: when agents answered, the latest thirty."""
 
     number: int
     queue: str
@@ -50,6 +52,8 @@ class TicketFacts:
     created_at: datetime
     references: tuple[str, ...] = ()
     history: tuple[Said, ...] = ()
+    notes: tuple[str, ...] = ()
+    answered_at: tuple[datetime, ...] = ()
 
     def participant(self, key: str) -> Participant | None:
         """The participant with this folded address."""

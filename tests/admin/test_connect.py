@@ -72,6 +72,40 @@ def test_each_mailbox_is_tried_with_its_own_tls(
     assert "tr0ub4dor" not in str(said)
 
 
+def test_folders_are_opened_and_the_target_is_looked_for(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], dovecot: Dovecot, certificates: Certificates
+) -> None:
+    box = dovecot.user()
+    with box.imap() as link:
+        link.create("Done")
+    rows = [
+        ("right", "[INBOX, Done]", "seen"),
+        ("wrong", "[INBOX, Dnoe, Gone]", "seen"),
+        ("moving", "[INBOX]", "move:Done"),
+        ("making", "[INBOX]", "move:Handled"),
+    ]
+    text = "mailboxes:\n" + "".join(
+        MAILBOX.format(
+            name=name,
+            port=dovecot.imap_port,
+            user=box.user,
+            password="RIGHT",
+            mode="none",
+            ca_file=certificates.ca_file,
+        )
+        + f"    folders: {folders}\n    after: {after}\n"
+        for name, folders, after in rows
+    )
+    code, said = connect(tmp_path, text, capsys)
+    assert code == os.EX_UNAVAILABLE
+    assert (said["mailbox right"], said["mailbox moving"]) == ("works", "works")
+    assert "opening folder Dnoe" in said["mailbox wrong"]
+    assert "opening folder Gone" in said["mailbox wrong"]
+    assert said["mailbox making"] == "works, but there is no folder Handled yet: it will be made"
+    with box.imap() as link:
+        assert b"Handled" not in b"".join(link.list()[1]), "nothing is made"
+
+
 @pytest.mark.parametrize(
     ("mode", "password", "trusted", "told"),
     [

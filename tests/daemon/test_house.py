@@ -12,6 +12,7 @@ from gateway.daemon.house import HouseTrouble, open_house
 from gateway.runtime import SystemClock, SystemIds
 from gateway.settings.load import load
 from gateway.settings.mistakes import ConfigMistakes
+from gateway.store.models import Ticket
 from tests.desk import Desk
 
 
@@ -45,8 +46,57 @@ def test_nodes_that_share_a_database_must_be_given_a_key(desk: Desk) -> None:
 
 def test_a_database_that_cannot_be_reached_is_told_in_a_line(desk: Desk) -> None:
     desk.settings["database"] = {"url": "postgresql://nobody@127.0.0.1:1/none"}
-    with pytest.raises(HouseTrouble, match=r"database\.url"):
+    with pytest.raises(HouseTrouble, match=r"database\.url.*[Cc]onnection refused") as raised:
         opened(desk)
+    assert raised.value.exit_code == os.EX_UNAVAILABLE, "systemd tries again"
+    assert "\n" not in str(raised.value)
+    assert "nobody@" not in str(raised.value)
+
+
+def test_a_state_folder_that_cannot_be_made_may_come_back(desk: Desk) -> None:
+    (desk.folder / "var").write_text("a file where the disk will be mounted")
+    with pytest.raises(HouseTrouble, match="state_dir") as raised:
+        opened(desk)
+    assert raised.value.exit_code == os.EX_UNAVAILABLE
+    del desk.settings["signing"]
+    with pytest.raises(HouseTrouble, match="var") as raised:
+        opened(desk)
+    assert raised.value.exit_code == os.EX_UNAVAILABLE
+
+
+def test_a_lost_key_is_not_replaced_where_tickets_exist(desk: Desk) -> None:
+    del desk.settings["signing"]
+    house = opened(desk)
+    key = desk.folder / "var" / "signing.key"
+    key.rename(desk.folder / "backup")
+    opened(desk)
+    with house.store.database.write():
+        texts = ("queue", "state", "subject", "requester_name", "requester_address", "requester_key")
+        house.store.database.insert(
+            Ticket,
+            **dict.fromkeys(texts, "x"),
+            priority="normal",
+            created_at=SystemClock().now(),
+            updated_at=SystemClock().now(),
+        )
+    house.store.close()
+    key.unlink()
+    with pytest.raises(HouseTrouble, match="restore the key from the backup") as raised:
+        opened(desk)
+    assert raised.value.exit_code == os.EX_CONFIG
+    assert not key.exists()
+    (desk.folder / "backup").rename(key)
+    address = house.policy.signer.address("support@example.test", 1, "c", "a@b")
+    assert opened(desk).policy.signer.address("support@example.test", 1, "c", "a@b") == address
+
+
+def test_a_key_that_others_can_read_is_refused(desk: Desk) -> None:
+    del desk.settings["signing"]
+    opened(desk)
+    (desk.folder / "var" / "signing.key").chmod(0o644)
+    with pytest.raises(HouseTrouble, match="open to everybody") as raised:
+        opened(desk)
+    assert raised.value.exit_code == os.EX_CONFIG
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")

@@ -143,6 +143,36 @@ def test_a_mistake_in_the_config_bounces_no_mail_and_tells_nothing(config: Path,
     assert accept(MAIL) == LATER
 
 
+def test_no_database_is_made_where_the_desk_does_not_live(
+    config: Path, accept: Accepting, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home = tmp_path / "home"
+    home.mkdir()
+    monkeypatch.chdir(home)
+    (config / "gateway.yaml").write_text(CONFIG.format(state="var"))
+    code, out, error = accept(MAIL, "--recipient", "support@example.com")
+    assert (code, out) == (os.EX_TEMPFAIL, "")
+    assert error.count("\n") == 1
+    assert "start the daemon here once, or make state_dir absolute" in error
+    assert list(home.iterdir()) == []
+
+
+def test_a_relative_state_folder_is_right_where_the_desk_lives(
+    config: Path, accept: Accepting, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert accept(MAIL, "--queue", "support")[0] == 0
+    monkeypatch.chdir(tmp_path)
+    (config / "gateway.yaml").write_text(CONFIG.format(state="state"))
+    assert accept(MAIL, "--queue", "support") == (0, "accepted as 2\n", "")
+
+
+def test_what_is_stored_is_its_owners_alone(config: Path, accept: Accepting) -> None:
+    state = config.parent / "state"
+    state.mkdir(mode=0o755)
+    assert accept(MAIL, "--queue", "support")[0] == 0
+    assert {path.name: path.stat().st_mode & 0o077 for path in state.iterdir()} == {"ticketgate.db": 0}
+
+
 def test_a_signed_address_names_its_queue(config: Path, accept: Accepting) -> None:
     from gateway.mail.signed import AGENT, Signer
 

@@ -71,9 +71,8 @@ def test_a_later_answer_does_not_carry_an_earlier_note() -> None:
 def test_an_answer_that_still_holds_a_note_is_held() -> None:
     """A client that quotes the notice without any mark."""
     note = "she set it on fire herself, I think"
-    history = (Said("note", "agent", "Pavel", NOW, f"Well:\n{note}"),)
     raw = mail(f"Hello Jana,\n\nPavel noted {note}\n", sender=PRIVATE[0], to=agent_address())
-    work = run(raw, facts(ticket(history=history)), AS_PETRA)
+    work = run(raw, facts(ticket(notes=(f"Well:\n{note}",))), AS_PETRA)
     assert work.decision is not None
     assert work.decision.action == "hold"
     assert all_text(work, "customer") == ""

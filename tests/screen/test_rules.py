@@ -72,7 +72,10 @@ def test_the_null_reverse_path_is_a_machines() -> None:
     assert run(mail(Return_Path="<>")).screening.verdict == "accept"  # type: ignore[union-attr]
 
 
-@pytest.mark.parametrize("headers", [{"message_id": f"<{OWN_ID}>"}, {"X_Ticketgate_Loop": OWN_ID}])
+@pytest.mark.parametrize(
+    "headers",
+    [{"message_id": f"<{OWN_ID}>"}, {"X_Ticketgate_Loop": OWN_ID, "sender": "x <support@acme.example>"}],
+)
 def test_our_own_mail_coming_back_is_discarded(headers: dict[str, str]) -> None:
     work = run(mail(**headers))
     assert work.decision is not None
@@ -85,8 +88,27 @@ def test_nobody_can_have_a_mail_discarded_with_a_loop_field_of_their_own() -> No
     assert run(mail(X_Ticketgate_Loop=forged)).decision.action == "new_ticket"  # type: ignore[union-attr]
 
 
+def test_a_person_who_copied_our_loop_field_is_heard() -> None:
+    """ "Edit as new" takes all fields of our mail along."""
+    assert run(mail(X_Ticketgate_Loop=OWN_ID)).decision.action == "new_ticket"  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"sender": "support@acme.example"},
+        {"Authentication_Results": "mx.acme.example; dmarc=fail header.from=customer.example"},
+    ],
+)
+def test_ourselves_and_forged_senders_are_not_acknowledged(headers: dict[str, str]) -> None:
+    work = run(mail(**headers))
+    assert work.decision is not None
+    assert work.decision.action == "new_ticket"
+    assert {one.audience for one in work.outgoing} == {"agent"}
+
+
 def test_all_signals_are_kept_and_the_strongest_verdict_holds() -> None:
-    work = run(mail(X_Ticketgate_Loop=OWN_ID, Precedence="bulk", List_Id="<x>"))
+    work = run(mail(message_id=f"<{OWN_ID}>", Precedence="bulk", List_Id="<x>"))
     assert work.screening is not None
     assert [signal.rule for signal in work.screening.signals] == [
         "own_mail",

@@ -39,10 +39,16 @@ def loaded(where: Path, files: dict[str, str] | None = None) -> Loaded:
     return load(folder_with(where, files))
 
 
+def in_folder(where: Path, line: object) -> str:
+    """The line without the folder, which must stand before the name of the file."""
+    assert str(line).startswith(f"{where}/"), line
+    return str(line).removeprefix(f"{where}/")
+
+
 def mistakes(where: Path, files: dict[str, str]) -> list[str]:
-    """The lines that loading such a folder tells."""
+    """The lines that loading such a folder tells, each without the folder before it."""
     try:
         load(folder_with(where, files))
     except ConfigMistakes as told:
-        return str(told).split("\n")
+        return [in_folder(where, line) for line in str(told).split("\n")]
     return []

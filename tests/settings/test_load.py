@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from datetime import timedelta
 from pathlib import Path
 
@@ -9,8 +10,9 @@ import pytest
 
 from gateway.resources import config_folder
 from gateway.settings.load import load
+from gateway.settings.mistakes import ConfigMistakes
 from gateway.settings.model import MaildirDelivery, SmtpDelivery
-from tests.settings.folders import RIGHT, loaded, mistakes
+from tests.settings.folders import RIGHT, folder_with, in_folder, loaded, mistakes
 
 
 def test_the_shipped_example_is_right_and_says_nothing_odd() -> None:
@@ -126,7 +128,7 @@ def test_files_of_later_versions_and_strangers_are_told_and_left_alone(tmp_path:
     told = loaded(
         tmp_path, {"sla.yaml": "policies: [", "agent.yaml": "agents: []", "conf.d/x.yml": ""}
     ).warnings
-    assert [str(warning) for warning in told] == [
+    assert [in_folder(tmp_path, warning) for warning in told] == [
         "agent.yaml:1:1: the file is not read, did you mean agents.yaml?",
         "conf.d/x.yml:1:1: the file is not read, additions stand in conf.d/*.yaml",
         "sla.yaml:1:1: this version does not read the file yet",
@@ -136,11 +138,55 @@ def test_files_of_later_versions_and_strangers_are_told_and_left_alone(tmp_path:
 def test_a_later_mistake_can_be_told_at_its_place(tmp_path: Path) -> None:
     result = loaded(tmp_path)
     told = result.mistake(("delivery", "via", "path"), "cannot be written")
-    assert str(told) == "gateway.yaml:9:3: delivery.via.path: cannot be written"
-    assert str(result.mistake(("desk", "address"), "bounces")) == "gateway.yaml:2:12: desk.address: bounces"
+    assert str(told) == f"{tmp_path}/gateway.yaml:9:3: delivery.via.path: cannot be written"
+    bounces = str(result.mistake(("desk", "address"), "bounces"))
+    assert bounces == f"{tmp_path}/gateway.yaml:2:12: desk.address: bounces"
+
+
+def test_a_mistake_names_the_file_as_the_folder_was_given(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    folder_with(tmp_path / "config", {"gateway.yaml": RIGHT, "conf.d/a.yaml": "dask: 1\n"})
+    for given in ("config", "./config", "../" + tmp_path.name + "/config", str(tmp_path / "config")):
+        with pytest.raises(ConfigMistakes) as told:
+            load(Path(given))
+        name = str(told.value).partition(":")[0]
+        assert name == f"{given.removeprefix('./')}/conf.d/a.yaml"
+        assert Path(name).is_file()
+    with pytest.raises(ConfigMistakes, match=r"^nowhere/gateway\.yaml:1:1: there is no folder"):
+        load(Path("nowhere"))
 
 
 def test_an_anchor_may_be_given_anew(tmp_path: Path) -> None:
     addition = "desk: {name: &a One}\nqueues: [{name: support, display_name: &a Two, signature: *a}]\n"
     settings = loaded(tmp_path, {"conf.d/a.yaml": addition}).settings
     assert (settings.desk.name, settings.queues[0].signature) == ("One", "Two")
+
+
+def bomb(levels: int, width: int) -> str:
+    """A list of lists of lists, each of aliases of the one before."""
+    text = "laughs:\n  - &a0 [x]\n"
+    for level in range(1, levels):
+        text += f"  - &a{level} [{', '.join([f'*a{level - 1}'] * width)}]\n"
+    return text
+
+
+def test_aliases_that_grow_without_bound_are_a_mistake(tmp_path: Path) -> None:
+    (told,) = mistakes(tmp_path, {"conf.d/a.yaml": bomb(8, 9)})
+    assert told.startswith("conf.d/a.yaml:")
+    assert "more than 50000 values" in told
+
+
+def test_many_agents_are_no_bomb(tmp_path: Path) -> None:
+    agents = "".join(
+        f"  - {{name: a{at}, display_name: A, address: a{at}@example.com}}\n" for at in range(1500)
+    )
+    assert len(loaded(tmp_path, {"agents.yaml": "agents:\n" + agents}).settings.agents) == 1500
+
+
+def test_a_fifo_is_not_waited_for(tmp_path: Path) -> None:
+    folder_with(tmp_path, {"conf.d/b.yaml": ""})
+    os.mkfifo(tmp_path / "conf.d" / "a.yaml")
+    with pytest.raises(ConfigMistakes, match=r"conf\.d/a\.yaml:1:1: this is no file"):
+        load(tmp_path)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -82,3 +83,9 @@ def test_what_is_not_there_is_told_with_the_remedy(tmp_path: Path, monkeypatch: 
     ]:
         with pytest.raises(SecretTrouble, match=told):
             read_secret(secret, tmp_path)
+
+
+def test_a_fifo_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "p", 0o600)
+    with pytest.raises(SecretTrouble, match="is no file"):
+        read_secret(Secret(file="p"), tmp_path)

@@ -124,6 +124,8 @@ def _fate(row: Spooled) -> str:
         return row.state
     if row.entry is not None:
         return "entry"
+    if row.outcome.startswith("the same octets"):
+        return "duplicate"
     return "report" if row.outcome.startswith("delivery report") else row.outcome.split()[0]
 
 

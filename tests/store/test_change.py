@@ -178,3 +178,15 @@ def test_the_acknowledgements_of_an_hour_are_counted_across_tickets(store: Store
     clock.go(hours=1)
     take(store, clock, mail(message_id="<later@customer.example>"))
     assert column(store, "SELECT kind FROM outbox").count("acknowledgement") == 5
+
+
+def test_a_sender_that_gives_all_its_mails_one_id_loses_none(store: Store, clock: HandClock) -> None:
+    """A web form: the same Message-ID and the same words, from different people."""
+    same = {"message_id": "<form@app.example>"}
+    take(
+        store,
+        clock,
+        mail("Call me back.\n", **same),
+        mail("Call me back.\n", sender="otto@x.example", **same),
+    )
+    assert counts(store)["ticket"] == 2

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 import zipfile
@@ -54,8 +55,13 @@ def test_it_checks_its_own_example_from_an_empty_folder(installed: Path, tmp_pat
 
 def test_it_takes_and_explains_a_mail(installed: Path, tmp_path: Path) -> None:
     mail = b"From: you@example.org\nTo: support@example.com\nSubject: Hello\n\nIt burns.\n"
+    config = tmp_path / "config"
+    shutil.copytree(installed / "gateway" / "_shipped" / "config", config)
+    state = tmp_path / "state"
+    main = config / "gateway.yaml"
+    main.write_text(main.read_text().replace("state_dir: var", f"state_dir: {state}"))
     assert run(installed, tmp_path, "accept", input_=mail).returncode == 0
-    assert (tmp_path / "var" / "ticketgate.db").exists()
+    assert (state / "ticketgate.db").exists()
     told = run(installed, tmp_path, "explain", input_=mail).stdout.decode()
     assert "acknowledgement" in told
 

@@ -4,7 +4,7 @@ import re
 
 from gateway.screen.values import Mail, Signal
 
-_NOBODY = re.compile(
+NOBODY = re.compile(
     r"(?:.*[._+-])?(?:no-?_?reply|do-?_?not-?_?reply|mailer-daemon|bounces?)(?:[._+-].*)?", re.ASCII
 )
 
@@ -14,6 +14,6 @@ def machine_sender(mail: Mail) -> Signal | None:
     message = mail.message
     addresses = [*message.from_, *((message.sender,) if message.sender else ())]
     for address in [a.key for a in addresses]:
-        if _NOBODY.fullmatch(address.rpartition("@")[0][:64]):
+        if NOBODY.fullmatch(address.rpartition("@")[0][:64]):
             return Signal("machine_sender", address[:200])
     return None
