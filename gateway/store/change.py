@@ -9,6 +9,7 @@ ours, and the caller's three tries and the quarantine are for it.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timedelta
 
@@ -43,6 +44,8 @@ class Change:
         self._spool = spool
         self._outbox = outbox
         self._facts = facts
+        self.on_hold: Callable[[int, str, datetime], None] = lambda *_: None
+        """Runs inside the transaction that holds a mail: (spool id, reason, now)."""
 
     def apply(self, row: Spooled, owner: str, work: Work, expiry: timedelta) -> Changed:
         """Take the mail of `row`, understood in `work`, through the rest of the pipeline, in one
@@ -62,6 +65,8 @@ class Change:
             self._after(decision, ticket_id, entry_id, work.now)
             outbox_ids = tuple(self.add_mail(mail, entry_id, work.now, expiry) for mail in done.outgoing)
             state = "hold" if decision.action == "hold" else "done"
+            if state == "hold":
+                self.on_hold(row.id, decision.outcome, work.now)
             self._spool.done(row, state, decision.outcome, ticket_id, entry_id)
         return Changed(decision.action, decision.outcome, ticket_id, entry_id, outbox_ids)
 

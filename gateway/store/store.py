@@ -40,6 +40,7 @@ class Store:
         self.mailboxes = Mailboxes(database)
         self.alerts = Alerts(database, self.outbox, policy, clock, ids)
         self.outbox.on_failure = self._mail_failed
+        self.change.on_hold = self._mail_held
 
     def take(self, policy: Policy) -> None:
         """From now on the config is this one."""
@@ -50,6 +51,15 @@ class Store:
     def expiry(self) -> timedelta:
         """How long an outgoing mail is tried."""
         return self.policy.settings.delivery.retry.expiry
+
+    def _mail_held(self, spool_id: int, outcome: str, at: datetime) -> None:
+        """Admins hear once a day that mail is held; the agents' own warnings have a budget."""
+        text = (
+            f"Mail is held until somebody looks at it; the first today is spool:{spool_id}.\n{outcome}\n\n"
+            "See all:  ticketgate queue list\n"
+            f"Let in:   ticketgate queue release spool:{spool_id}"
+        )
+        self.alerts.raise_inside("quarantine", "held", text, at)
 
     def _mail_failed(self, outbox_id: int, at: datetime, reply: str, expired: bool) -> None:
         row: Any = self.database.first(models.Outbox.select().where(models.Outbox.id == outbox_id))

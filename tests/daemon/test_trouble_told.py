@@ -59,7 +59,8 @@ def heartbeat() -> None:
 
 
 def burst() -> None:
-    burst_loop(STORE, SimpleNamespace(), poked(), once())  # type: ignore[arg-type]
+    helpers: Any = SimpleNamespace(look=lambda waiting: None)
+    burst_loop(STORE, helpers, poked(), once())
 
 
 @pytest.mark.parametrize(

@@ -166,6 +166,7 @@ def test_a_held_mail_waits_for_an_admin(store: Store, clock: HandClock) -> None:
         store, clock, mail("#close\n", sender="petra@private.example", to=forged, message_id="<f@x.example>")
     )
     assert column(store, "SELECT state FROM spool ORDER BY id") == ["done", "hold"]
+    assert column(store, "SELECT forward_path FROM outbox WHERE kind = 'alert'") == ["admin@acme.example"]
     assert customer_address  # the customer's address plays no part here
 
 
