@@ -65,7 +65,7 @@ def test_nodes_that_live_on_through_a_failing_database_keep_them_too(tmp_path: P
 
 @pytest.mark.slow
 def test_a_larger_world_keeps_them_and_everything_that_can_happen_in_it_happens(tmp_path: Path) -> None:
-    with simulated(Plan(5, mails=1500), tmp_path) as simulation:
+    with simulated(Plan(7, mails=1500), tmp_path) as simulation:
         found = violations(simulation)
         figures = simulation.figures()
         kinds = {posted.kind for posted in simulation.world.posted}
