@@ -10,6 +10,8 @@ Raises `StoreTrouble` where the database cannot be used now, `Conflict` where a 
 
 from __future__ import annotations
 
+import fcntl
+import os
 import sqlite3
 import threading
 from collections.abc import Iterator, Sequence
@@ -196,11 +198,25 @@ class Database:
             statement += ' RETURNING "id"'
         return statement
 
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        """On SQLite, keep other processes from opening the file anew meanwhile: two that turn a fresh file to
+        WAL at once find it locked, and SQLite does not wait there."""
+        descriptor = -1
+        if self.path is not None and self.path.parent.is_dir():
+            descriptor = os.open(self.path.parent, os.O_RDONLY | os.O_CLOEXEC)
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+        try:
+            yield
+        finally:
+            if descriptor >= 0:
+                os.close(descriptor)
+
     def migrate(self) -> list[str]:
         """Bring the schema up to date; returns the names of the migrations that ran."""
         from playhouse.migrations import Runner
 
-        with self._trouble_told():
+        with self._trouble_told(), self._alone():
             self._connect()
             runner = Runner(self.peewee, str(MIGRATIONS))
             if all(step.applied for step in runner.status()):
