@@ -10,7 +10,6 @@ import pytest
 from gateway.mail.quotes import MARKER
 from tests.pipeline_world import (
     NOW,
-    POLICY,
     SIGNER,
     agent_address,
     all_text,
@@ -119,7 +118,6 @@ def test_a_signature_over_the_agents_mail_is_not_passed_on() -> None:
     assert b"smime" not in b"".join(
         p.head for one in work.outgoing for p in one.attachments if one.audience == "customer"
     )
-    assert POLICY.settings.delivery.attach_up_to > 0
 
 
 def test_agents_see_the_whole_of_a_first_mail_and_what_it_quotes() -> None:
