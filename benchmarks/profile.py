@@ -31,6 +31,7 @@ from benchmarks.frame import cores, on_cores
 from benchmarks.peers import dovecot, fill, sink
 from gateway import pipeline
 from gateway.daemon import ingest
+from gateway.daemon.garbage import settle
 from gateway.daemon.house import House, open_house
 from gateway.daemon.logs import configure
 from gateway.daemon.mailboxes import credentials
@@ -43,8 +44,8 @@ from gateway.runtime import SystemClock, SystemIds, SystemJitter
 from gateway.settings.load import load
 
 STAGES = (
-    *("fetch", "accept", "lease", "read raw", "parse", "screen", "facts", "conclude", "render", "compose"),
-    *("write", "ingest", "deliver", "outbox lease", "hand over", "record"),
+    *("fetch", "accept", "lease", "read raw", "parse", "screen", "facts", "judge", "tell", "render"),
+    *("compose", "write", "ingest", "deliver", "outbox lease", "hand over", "record"),
 )
 _LEASE = timedelta(minutes=10)
 
@@ -109,7 +110,8 @@ def put_stages(house: House, submitter: Any) -> Stages:
         (pipeline, "screen", "screen"),
         (pipeline, "clues", "screen"),
         (house.store.facts, "read", "facts"),
-        (change, "conclude", "conclude"),
+        (change, "judge", "judge"),
+        (change, "tell", "tell"),
         (Renderer, "render", "render"),
         (build, "compose", "compose"),
         (house.store.change, "apply", "write"),
@@ -168,6 +170,7 @@ def measure(count: int, profiler: cProfile.Profile | None) -> Stages:
         submitter = make_submitter(house.settings, house.config_folder, house.state_dir, ids, clock)
         stages = put_stages(house, submitter)
         with on_cores(everywhere[:1]):
+            settle()
             if profiler is not None:
                 profiler.enable()
             taken = walk(house, submitter, stages)

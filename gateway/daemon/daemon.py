@@ -16,6 +16,7 @@ from collections.abc import Callable
 import structlog
 
 from gateway.daemon.burst import Burst
+from gateway.daemon.garbage import settle
 from gateway.daemon.house import House, HouseTrouble, make_policy, open_house
 from gateway.daemon.notify import Notify
 from gateway.daemon.supervisor import StartTrouble, Supervisor
@@ -73,6 +74,7 @@ class Daemon:
             inherited_sockets(self._environ),
             burst,
         )
+        settle()
         supervisor.start()
         log.info("started", owner=self._owner, config=str(self._loaded.folder))
         self._notify.ready("taking mail")

@@ -10,6 +10,7 @@ import threading
 from collections.abc import Callable
 from pathlib import Path
 
+from gateway.daemon.garbage import settle
 from gateway.daemon.heartbeat import heartbeat_loop
 from gateway.daemon.house import open_house
 from gateway.daemon.ingest import ingest_round
@@ -73,6 +74,7 @@ def main(config_folder: str) -> int:
         jitter,
         house.store.close,
     )
+    settle()
     heart.start()
     sender.start()
     try:

@@ -61,6 +61,11 @@ class Client(IMAPClient):  # type: ignore[misc]
     line that imaplib bounds at a megabyte, and neither `idle_check` nor `socket` tells what is buffered.
     """
 
+    def __init__(self, *arguments: Any, **named: Any) -> None:
+        super().__init__(*arguments, **named)
+        # The library has imaplib word each response, whole mails among them, for a log that is not written.
+        self._imap.debug = 0
+
     def refresh_capabilities(self) -> frozenset[str]:
         """What the server offers now; after LOGIN it is more than before (RFC 3501 section 6.1.1). The
         library believes the first list that it finds, which may be an old one."""

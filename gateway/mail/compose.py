@@ -31,7 +31,7 @@ from functools import lru_cache
 from gateway.mail.message import Address
 
 _CONTROLS = re.compile(r"[\x00-\x1f\x7f\x85\u2028\u2029\ud800-\udfff]+")
-_LONG_LINE = re.compile(rb"[^\n]{900}")
+_LONGEST_LINE = 900
 _TEXT_HEAD = b"Content-Type: text/%s; charset=utf-8\nContent-Transfer-Encoding: %s\n"
 _WORD_OCTETS = 60
 _Q_SAFE = frozenset(
@@ -137,10 +137,16 @@ def _fold(name: str, items: Sequence[str], separator: str) -> str:
 
 
 def _text_header(name: str, value: str) -> str:
+    if len(name) + len(value) <= 76 and value.isascii() and value.isprintable() and _as_it_is(value):
+        return f"{name}: {value}"
     shown = _encoded(clean(value), len(name) + 2)
     if "\r\n" in shown or len(name) + 2 + len(shown) <= 78:
         return f"{name}: {shown}"
     return _fold(name, shown.split(" "), "")
+
+
+def _as_it_is(value: str) -> bool:
+    return "=?" not in value and "  " not in value and value == value.strip()
 
 
 def header(name: str, value: str | datetime | Address | Sequence[Address] | Sequence[str]) -> str:
@@ -178,7 +184,7 @@ def _html_body(html: str) -> bytes:
     octets = _unix_lines(html).encode("ascii", "xmlcharrefreplace")
     lines = b"\n" + octets.replace(b"\n.", b"\n&#46;").replace(b"\nFrom ", b"\n&#70;rom ")
     encoding = b"7bit"
-    if _LONG_LINE.search(lines):
+    if max(map(len, lines.split(b"\n"))) >= _LONGEST_LINE:
         encoding, lines = b"quoted-printable", b"\n" + binascii.b2a_qp(lines[1:], istext=True)
     return (_TEXT_HEAD % (b"html", encoding) + lines).replace(b"\n", b"\r\n")
 

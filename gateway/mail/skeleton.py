@@ -12,6 +12,7 @@ from __future__ import annotations
 import logging
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from email.message import Message
 
 import mailparser
 
@@ -43,7 +44,7 @@ def read(raw: bytes, subject: bytes, date: bytes, parts: list[Part], text_octets
     plain_subject = subject.isascii() and b"=?" not in subject and len(subject) <= _MOST_SUBJECT
     reading = Reading()
     try:
-        mail = mailparser.parse_from_bytes(_skeleton(raw, subject if plain_subject else b"", date, given))
+        mail = mailparser.MailParser(_skeleton(raw, subject if plain_subject else b"", date, given))
         if plain_subject:
             reading.subject = " ".join(str(mail.subject).split())
         if isinstance(mail.date, datetime):
@@ -78,24 +79,27 @@ def _match(reading: Reading, given: list[Part], plain: list[str], html: list[str
                     reading.texts[part.number] = safe(text)
 
 
-def _skeleton(raw: bytes, subject: bytes, date: bytes, parts: list[Part]) -> bytes:
-    head = [b"Subject:", subject.strip() or b" ", b"\nDate:", date.strip() or b" ", b"\n"]
-    if len(parts) == 1:
-        return b"".join((*head, *_leaf(raw, parts[0])))
-    boundary = b"skeleton"
-    while b"--" + boundary in raw:
-        boundary += b"=_"
-    head.append(b'Content-Type: multipart/mixed; boundary="' + boundary + b'"\n\n')
-    for part in parts:
-        head += (b"--", boundary, b"\n", *_leaf(raw, part), b"\n")
-    head += (b"--", boundary, b"--\n")
-    return b"".join(head)
+def _skeleton(raw: bytes, subject: bytes, date: bytes, parts: list[Part]) -> Message:
+    """The small mail, made as the standard library's parser would make it, which saves its walk over the
+    lines."""
+    leaves = [_leaf(raw, part) for part in parts]
+    mail = leaves[0] if len(leaves) == 1 else Message()
+    mail["Subject"] = _text(subject.strip())
+    mail["Date"] = _text(date.strip())
+    if len(leaves) > 1:
+        mail["Content-Type"] = "multipart/mixed"
+        mail.set_payload(leaves)
+    return mail
 
 
-def _leaf(raw: bytes, part: Part) -> tuple[bytes, ...]:
+def _leaf(raw: bytes, part: Part) -> Message:
+    leaf = Message()
     codec = codec_of(part.parameters.get("charset", "")) or "utf-8"
-    return (
-        f"Content-Type: {part.content_type}; charset={codec}\n".encode("ascii"),
-        f"Content-Transfer-Encoding: {part.encoding}\n\n".encode("ascii"),
-        raw[part.body : part.stop],
-    )
+    leaf["Content-Type"] = f"{part.content_type}; charset={codec}"
+    leaf["Content-Transfer-Encoding"] = part.encoding
+    leaf.set_payload(_text(raw[part.body : part.stop]))
+    return leaf
+
+
+def _text(octets: bytes) -> str:
+    return octets.decode("ascii", "surrogateescape")

@@ -70,7 +70,7 @@ class RawMail(Model):
 
 
 class RawChunk(Model):
-    raw_mail = ForeignKeyField(RawMail, on_delete="CASCADE")
+    raw_mail = ForeignKeyField(RawMail, on_delete="CASCADE", index=False)
     seq = IntegerField()
     data = BlobField()
 
@@ -93,8 +93,8 @@ class Ticket(Model):
     priority = TextField()
     category = TextField(null=True)
     language = TextField(null=True)
-    merged_into = ForeignKeyField("self", null=True)
-    continues = ForeignKeyField("self", null=True)
+    merged_into = ForeignKeyField("self", null=True, index=False)
+    continues = ForeignKeyField("self", null=True, index=False)
     created_at = InstantField()
     updated_at = InstantField(index=True)
 
@@ -114,7 +114,7 @@ class Entry(Model):
     agent = TextField(null=True)
     from_name = TextField()
     from_address = TextField()
-    raw_mail = ForeignKeyField(RawMail, null=True)
+    raw_mail = ForeignKeyField(RawMail, null=True, index=False)
     queue = TextField()
     dedup_key = TextField()
     message_id = TextField(null=True, index=True)
@@ -156,8 +156,8 @@ class Spool(Model):
     settled = BooleanField()
     outcome = TextField(null=True)
     error = TextField(null=True)
-    ticket = ForeignKeyField(Ticket, null=True)
-    entry = ForeignKeyField(Entry, null=True)
+    ticket = ForeignKeyField(Ticket, null=True, index=False)
+    entry = ForeignKeyField(Entry, null=True, index=False)
     done_at = InstantField(null=True)
 
     class Meta:
@@ -189,7 +189,7 @@ class PersonAddress(Model):
 class Participant(Model):
     """Who gets a ticket's public mail. `role`: requester, cc."""
 
-    ticket = ForeignKeyField(Ticket, backref="participants", on_delete="CASCADE")
+    ticket = ForeignKeyField(Ticket, backref="participants", on_delete="CASCADE", index=False)
     key = TextField()
     name = TextField()
     address = TextField()
@@ -207,7 +207,7 @@ class Event(Model):
 
     id = BigAutoField()
     ticket = ForeignKeyField(Ticket, backref="events")
-    entry = ForeignKeyField(Entry, null=True)
+    entry = ForeignKeyField(Entry, null=True, index=False)
     kind = TextField()
     actor = TextField()
     at = InstantField()
@@ -218,12 +218,11 @@ class Event(Model):
 
 
 class Outbox(Model):
-    """One mail to one recipient. `state`: queued, sent, failed, dropped. `skeleton` is the whole mail but
-    for its attachments; `attachments` is a list of [head, raw_id, start, stop, encoding, size]."""
+    """One mail to one recipient: its envelope and what becomes of it. `state`: queued, sent, failed, dropped."""
 
     id = BigAutoField()
-    ticket = ForeignKeyField(Ticket, null=True, backref="outbox")
-    entry = ForeignKeyField(Entry, null=True)
+    ticket = ForeignKeyField(Ticket, null=True, backref="outbox", index=False)
+    entry = ForeignKeyField(Entry, null=True, index=False)
     kind = TextField()
     audience = TextField()
     reverse_path = TextField()
@@ -231,8 +230,6 @@ class Outbox(Model):
     recipient_key = TextField()
     message_id = TextField(index=True)
     subject = TextField()
-    skeleton = BlobField()
-    attachments = JsonField(null=True)
     size = BigIntegerField()
     state = TextField()
     attempts = IntegerField(default=0)
@@ -252,6 +249,19 @@ class Outbox(Model):
             (("ticket", "recipient_key"), False),
             (("recipient_key", "created_at"), False),
         )
+
+
+class OutboxMail(Model):
+    """The octets of an outgoing mail, apart from its row, which SQLite writes anew as a whole at each change.
+    `skeleton` is all but the attachments; `attachments` is {"parts": [[head, raw_id, start, stop, encoding],
+    …], "tail"} or null."""
+
+    outbox = ForeignKeyField(Outbox, primary_key=True)
+    skeleton = BlobField()
+    attachments = JsonField(null=True)
+
+    class Meta:
+        table_name = "outbox_mail"
 
 
 class Lease(Model):
@@ -299,6 +309,6 @@ class Counter(Model):
 
 
 TABLES: tuple[type[Model], ...] = (
-    RawMail, RawChunk, Ticket, Entry, Spool, Person, PersonAddress, Participant, Event, Outbox, Lease, Folder,
-    Alert, Counter,
+    RawMail, RawChunk, Ticket, Entry, Spool, Person, PersonAddress, Participant, Event, Outbox, OutboxMail,
+    Lease, Folder, Alert, Counter,
 )  # fmt: skip

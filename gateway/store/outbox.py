@@ -68,7 +68,7 @@ _DUE = """SELECT o.id FROM outbox o WHERE o.state = 'queued' AND o.next_try_at <
 _TRIED = "attempts = attempts + 1"
 _COLUMNS = (
     "id", "ticket_id", "entry_id", "kind", "audience", "reverse_path", "forward_path", "recipient_key",
-    "message_id", "attempts", "created_at", "expire_at", "uncertain", "size", "skeleton", "attachments",
+    "message_id", "attempts", "created_at", "expire_at", "uncertain", "size",
 )  # fmt: skip
 
 
@@ -103,8 +103,6 @@ class Outbox:
             recipient_key=mail.recipient_key,
             message_id=mail.message_id,
             subject=mail.subject,
-            skeleton=mail.skeleton,
-            attachments=attachments,
             size=mail.size,
             state="queued",
             attempts=0,
@@ -114,6 +112,9 @@ class Outbox:
             expire_at=expire_at,
         )
         assert outbox_id is not None
+        self._db.insert(
+            models.OutboxMail, outbox=outbox_id, skeleton=mail.skeleton, attachments=attachments
+        )
         return outbox_id
 
     def lease(self, owner: str, now: datetime, until: datetime, limit: int) -> list[Outgoing]:
@@ -139,16 +140,16 @@ class Outbox:
                 (owner, to_ms(until), *ids),
             )
             rows = self._db.sql(
-                f"SELECT {', '.join(_COLUMNS)} FROM outbox WHERE id IN ({marks}) ORDER BY id",  # noqa: S608
+                f"SELECT skeleton, attachments, {', '.join(_COLUMNS)} FROM outbox"  # noqa: S608
+                f" JOIN outbox_mail ON outbox_id = id WHERE id IN ({marks}) ORDER BY id",
                 ids,
             ).fetchall()
         return [self._outgoing(row) for row in rows]
 
     def _outgoing(self, columns: Sequence[Any]) -> Outgoing:
-        row = dict(zip(_COLUMNS, columns, strict=True))
-        described = models.Outbox.attachments.python_value(row.pop("attachments"))
+        skeleton, described = bytes(columns[0]), models.OutboxMail.attachments.python_value(columns[1])
         described = described or {"parts": [], "tail": ""}
-        skeleton = bytes(row.pop("skeleton"))
+        row = dict(zip(_COLUMNS, columns[2:], strict=True))
         return Outgoing(
             **row
             | {

@@ -143,7 +143,7 @@ class QueueViews:
 
         with self._db.read():
             skeleton, described = self._db.sql(
-                "SELECT skeleton, attachments FROM outbox WHERE id = ?", (outbox_id,)
+                "SELECT skeleton, attachments FROM outbox_mail WHERE outbox_id = ?", (outbox_id,)
             ).fetchone()
         attached: Any = json.loads(described) if described else {"parts": [], "tail": ""}
         parts = (

@@ -28,7 +28,7 @@ class RawMail(Model):
 
 
 class RawChunk(Model):
-    raw_mail = ForeignKeyField(RawMail, on_delete="CASCADE")
+    raw_mail = ForeignKeyField(RawMail, on_delete="CASCADE", index=False)
     seq = IntegerField()
     data = BlobField()
 
@@ -49,8 +49,8 @@ class Ticket(Model):
     priority = TextField()
     category = TextField(null=True)
     language = TextField(null=True)
-    merged_into = ForeignKeyField("self", null=True)
-    continues = ForeignKeyField("self", null=True)
+    merged_into = ForeignKeyField("self", null=True, index=False)
+    continues = ForeignKeyField("self", null=True, index=False)
     created_at = BigIntegerField()
     updated_at = BigIntegerField(index=True)
 
@@ -67,7 +67,7 @@ class Entry(Model):
     agent = TextField(null=True)
     from_name = TextField()
     from_address = TextField()
-    raw_mail = ForeignKeyField(RawMail, null=True)
+    raw_mail = ForeignKeyField(RawMail, null=True, index=False)
     queue = TextField()
     dedup_key = TextField()
     message_id = TextField(null=True, index=True)
@@ -107,8 +107,8 @@ class Spool(Model):
     settled = BooleanField()
     outcome = TextField(null=True)
     error = TextField(null=True)
-    ticket = ForeignKeyField(Ticket, null=True)
-    entry = ForeignKeyField(Entry, null=True)
+    ticket = ForeignKeyField(Ticket, null=True, index=False)
+    entry = ForeignKeyField(Entry, null=True, index=False)
     done_at = BigIntegerField(null=True)
 
     class Meta:
@@ -136,7 +136,7 @@ class PersonAddress(Model):
 
 
 class Participant(Model):
-    ticket = ForeignKeyField(Ticket, on_delete="CASCADE")
+    ticket = ForeignKeyField(Ticket, on_delete="CASCADE", index=False)
     key = TextField()
     name = TextField()
     address = TextField()
@@ -151,7 +151,7 @@ class Participant(Model):
 class Event(Model):
     id = BigAutoField()
     ticket = ForeignKeyField(Ticket)
-    entry = ForeignKeyField(Entry, null=True)
+    entry = ForeignKeyField(Entry, null=True, index=False)
     kind = TextField()
     actor = TextField()
     at = BigIntegerField()
@@ -163,8 +163,8 @@ class Event(Model):
 
 class Outbox(Model):
     id = BigAutoField()
-    ticket = ForeignKeyField(Ticket, null=True)
-    entry = ForeignKeyField(Entry, null=True)
+    ticket = ForeignKeyField(Ticket, null=True, index=False)
+    entry = ForeignKeyField(Entry, null=True, index=False)
     kind = TextField()
     audience = TextField()
     reverse_path = TextField()
@@ -172,8 +172,6 @@ class Outbox(Model):
     recipient_key = TextField()
     message_id = TextField(index=True)
     subject = TextField()
-    skeleton = BlobField()
-    attachments = TextField(null=True)
     size = BigIntegerField()
     state = TextField()
     attempts = IntegerField(default=0)
@@ -193,6 +191,15 @@ class Outbox(Model):
             (("ticket", "recipient_key"), False),
             (("recipient_key", "created_at"), False),
         )
+
+
+class OutboxMail(Model):
+    outbox = ForeignKeyField(Outbox, primary_key=True)
+    skeleton = BlobField()
+    attachments = TextField(null=True)
+
+    class Meta:
+        table_name = "outbox_mail"
 
 
 class Lease(Model):
@@ -234,8 +241,8 @@ class Counter(Model):
 
 
 TABLES = (
-    RawMail, RawChunk, Ticket, Entry, Spool, Person, PersonAddress, Participant, Event, Outbox, Lease, Folder,
-    Alert, Counter,
+    RawMail, RawChunk, Ticket, Entry, Spool, Person, PersonAddress, Participant, Event, Outbox, OutboxMail,
+    Lease, Folder, Alert, Counter,
 )  # fmt: skip
 
 
