@@ -1,0 +1,22 @@
+"""How often the interpreter looks for cycles of dead objects.
+
+Working on a mail makes and drops many thousand objects, few of them in cycles. By default Python looks after
+each 700 new ones, and again and again at the half million that make up the program; that is a seventh of
+all processor time a mail. What stands once all is loaded is never garbage, so it is left out, and the rest
+is looked at fifteen times less often.
+"""
+
+from __future__ import annotations
+
+import gc
+
+YOUNG = 10_000
+"""New objects after which the youngest are looked at. A mail leaves a few hundred behind, of which none holds
+the octets of a mail."""
+
+
+def settle() -> None:
+    """Call once, when all is loaded and before the work begins."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(YOUNG, 20, 20)
