@@ -31,11 +31,11 @@ from peewee import (
     OperationalError,
     PostgresqlDatabase,
     ProgrammingError,
-    SqliteDatabase,
 )
 
 from gateway.store._peewee import add_psycopg
 from gateway.store.errors import Conflict, StoreTrouble
+from gateway.store.patience import PATIENCE_S, PatientSqlite
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 
@@ -63,7 +63,7 @@ class Database:
         self.is_sqlite = url.startswith("sqlite:")
         if self.is_sqlite:
             self.path: Path | None = Path(url.removeprefix("sqlite:"))
-            self.peewee: Any = SqliteDatabase(
+            self.peewee: Any = PatientSqlite(
                 str(self.path),
                 pragmas={
                     "journal_mode": "wal",
@@ -71,7 +71,7 @@ class Database:
                     "foreign_keys": 1,
                     "cache_size": -4000,
                 },
-                timeout=30,
+                timeout=PATIENCE_S,
             )
         else:
             self.path = None

@@ -112,9 +112,7 @@ class Outbox:
             expire_at=expire_at,
         )
         assert outbox_id is not None
-        self._db.insert(
-            models.OutboxMail, outbox=outbox_id, skeleton=mail.skeleton, attachments=attachments
-        )
+        self._db.insert(models.OutboxMail, outbox=outbox_id, skeleton=mail.skeleton, attachments=attachments)
         return outbox_id
 
     def lease(self, owner: str, now: datetime, until: datetime, limit: int) -> list[Outgoing]:

@@ -39,6 +39,8 @@ BANNED = {
 }
 _MAKER = "gateway/runtime.py"
 _MAY_SLEEP = {"tests/peers/process.py"}
+_WAITS_FOR_A_LOCK = {"gateway/store/patience.py": "time.sleep"}
+"""In place of SQLite's own sleep, which nothing can wake either."""
 
 
 def readings(path: str, source: str, banned: dict[str, str] = BANNED) -> list[str]:
@@ -57,7 +59,12 @@ def readings(path: str, source: str, banned: dict[str, str] = BANNED) -> list[st
 
 
 def test_nothing_but_the_maker_reads_a_clock_or_draws_a_number() -> None:
-    found = [line for path, source in modules("gateway") for line in readings(path, source)]
+    found = [
+        line
+        for path, source in modules("gateway")
+        for line in readings(path, source)
+        if _WAITS_FOR_A_LOCK.get(path, "nothing") not in line
+    ]
     assert not found, "\n".join(found)
 
 
