@@ -88,7 +88,8 @@ def _skeleton(raw: bytes, subject: bytes, date: bytes, parts: list[Part]) -> Mes
     mail["Date"] = _text(date.strip())
     if len(leaves) > 1:
         mail["Content-Type"] = "multipart/mixed"
-        mail.set_payload(leaves)
+        for leaf in leaves:
+            mail.attach(leaf)
     return mail
 
 

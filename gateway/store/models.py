@@ -218,7 +218,8 @@ class Event(Model):
 
 
 class Outbox(Model):
-    """One mail to one recipient: its envelope and what becomes of it. `state`: queued, sent, failed, dropped."""
+    """The envelope of one mail to one recipient and what becomes of it. `state`: queued, sent, failed,
+    dropped."""
 
     id = BigAutoField()
     ticket = ForeignKeyField(Ticket, null=True, backref="outbox", index=False)
