@@ -84,6 +84,7 @@ def _words(value: str, used: int) -> str:
     return _joined("b", [(letter, len(letter)) for letter in letters], used)
 
 
+@lru_cache(maxsize=1024)
 def _q(letter: bytes) -> bytes:
     if letter == b" ":
         return b"_"

@@ -44,7 +44,8 @@ def decode_field(value: bytes, hint: str | None = None) -> str:
     if b"=?" in line:
         return clean(decode_words(line, hint))
     if line.isascii() and b"\x1b" not in line:
-        return clean(line.decode("ascii"))
+        text = line.decode("ascii")
+        return text.strip() if text.isprintable() else clean(text)
     return clean(decode(line, None, hint).text)
 
 

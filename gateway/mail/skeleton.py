@@ -13,6 +13,7 @@ import logging
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.message import Message
+from typing import Any
 
 import mailparser
 
@@ -38,13 +39,20 @@ class Reading:
     failed: bool = False
 
 
+class _Texts(mailparser.MailParser):  # type: ignore[misc]
+    """mail-parser without the two dictionaries of the whole mail that it makes for JSON."""
+
+    def _make_mail(self, complete: bool = True) -> dict[str, Any]:
+        return {}
+
+
 def read(raw: bytes, subject: bytes, date: bytes, parts: list[Part], text_octets: int) -> Reading:
     """Have mail-parser read the first Subject and Date and the text parts `parts` of the mail `raw`."""
     given = [part for part in parts if _takes(part, text_octets)]
     plain_subject = subject.isascii() and b"=?" not in subject and len(subject) <= _MOST_SUBJECT
     reading = Reading()
     try:
-        mail = mailparser.MailParser(_skeleton(raw, subject if plain_subject else b"", date, given))
+        mail = _Texts(_skeleton(raw, subject if plain_subject else b"", date, given))
         if plain_subject:
             reading.subject = " ".join(str(mail.subject).split())
         if isinstance(mail.date, datetime):

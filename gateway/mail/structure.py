@@ -20,6 +20,10 @@ from gateway.mail.parameters import content_type_of, parameters_of
 
 _LINE = re.compile(rb"[^\r\n]*(?:\r\n|\r|\n)?")
 _FIELD = re.compile(rb"([!-9;-~]+)[ \t]*:")
+# Fields as RFC 5322 has them, so that a regular block is taken apart by two matches.
+_REGULAR = rb"([!-9;-~]++)[ \t]*+:([^\r\n]*+\r\n(?:[ \t][^\r\n]*+\r\n)*+)"
+_REGULAR_BLOCK = re.compile(rb"(?:" + _REGULAR.replace(b"([!", b"(?:[!").replace(b":([^", b":(?:[^") + rb")++")
+_REGULAR_FIELDS = re.compile(_REGULAR)
 _LEADING = re.compile(
     rb"(?:\xef\xbb\xbf)?+[\r\n]*+(?=(?:From |(?:Received|Return-Path|Delivered-To|From|To|Subject|Date|"
     rb"Message-ID|MIME-Version|Content-Type|DKIM-Signature|X-[A-Za-z-]{1,40}):))",
@@ -240,6 +244,9 @@ class _Walker:
         """The fields of the header block at raw[start:stop], and where the body begins."""
         raw, position = self.raw, start
         limit = min(stop, start + self.header_octets)
+        regular = self.regular_block(start, limit)
+        if regular is not None:
+            return regular
         fields: list[RawField] = []
         name, value_start, value_stop = "", 0, 0
         match_line, match_field = _LINE.match, _FIELD.match
@@ -286,6 +293,20 @@ class _Walker:
         if name:
             fields.append((name, raw[value_start : min(value_stop, limit)]))
         return fields, position
+
+    def regular_block(self, start: int, limit: int) -> tuple[list[RawField], int] | None:
+        """What `header_block` gives where the block is ended by a blank line before `limit` and every line of
+        it is as it should be; None otherwise."""
+        end = self.raw.find(b"\r\n\r\n", start, limit) + 2
+        if end < 2:
+            return None
+        block = _REGULAR_BLOCK.fullmatch(self.raw, start, end)
+        if block is None:
+            return None
+        found = _REGULAR_FIELDS.findall(self.raw, start, end)
+        if len(found) > self.headers:
+            return None
+        return [(name.decode("ascii").lower(), value) for name, value in found], end + 2
 
     def body_after(self, position: int, stop: int) -> int:
         """Where the body begins when the header block is too long to be read: after the next blank line."""
