@@ -19,7 +19,7 @@ from gateway.store.store import Store
 log = structlog.get_logger()
 POLL_S = 1.0
 _TROUBLE_S = 5.0
-_DELIVER_BATCH = 40
+_DELIVER_BATCH = 60
 _LEAST_PAUSE_S = 0.25
 
 
@@ -100,7 +100,8 @@ def deliver_loop(
                 next_wake.poke()
             if report.resume_at is not None:
                 resume_at = report.resume_at
-            elif report.leased == 0:
+            elif report.leased < _DELIVER_BATCH:
+                # what is being written now is told of at the end of its round, and then shares one commit
                 wake.wait(_due_in(store, clock, ingest=False))
     finally:
         submitter.close()

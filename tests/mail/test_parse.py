@@ -100,8 +100,13 @@ def test_the_quote_that_only_the_html_shows_is_found() -> None:
 
 def test_mail_parser_is_given_no_attachment(monkeypatch: pytest.MonkeyPatch) -> None:
     given: list[bytes] = []
-    original = mailparser.parse_from_bytes
-    monkeypatch.setattr(mailparser, "parse_from_bytes", lambda raw: given.append(raw) or original(raw))
+    original = mailparser.MailParser.parse
+
+    def look(reader: mailparser.MailParser) -> object:
+        given.append(reader.message.as_bytes())
+        return original(reader)
+
+    monkeypatch.setattr(mailparser.MailParser, "parse", look)
     mail = read(MIXED)
     assert len(given) == 1
     assert all(piece not in given[0] for piece in (b"binary=0D", b"iVBORw0KGgo", b"inner text"))
