@@ -53,11 +53,11 @@ def ingest_round(
     try:
         rows = store.spool.lease(owner, clock.now() + lease, BATCH)
         end = clock.monotonic() + lease.total_seconds() / 2
-        for row in rows:
+        for index, row in enumerate(rows, 1):
             if stop() or clock.monotonic() > end:
                 store.spool.release(owner)
                 break
-            _one(store, row, owner, clock, ids, report)
+            _one(store, row, owner, clock, ids, report, len(rows) - index)
     except (StoreTrouble, Conflict) as trouble:
         report.trouble = str(trouble)
         log.error("ingest stopped", reason=report.trouble, cause=cause_of(trouble))
@@ -67,7 +67,9 @@ def ingest_round(
     return report
 
 
-def _one(store: Store, row: Spooled, owner: str, clock: Clock, ids: Ids, report: IngestReport) -> None:
+def _one(
+    store: Store, row: Spooled, owner: str, clock: Clock, ids: Ids, report: IngestReport, ahead: int
+) -> None:
     report.taken += 1
     began = clock.monotonic()
     if row.attempts > TRIES:
@@ -75,7 +77,7 @@ def _one(store: Store, row: Spooled, owner: str, clock: Clock, ids: Ids, report:
         report.failed += 1
         return
     try:
-        done = take(store, store.policy, row, owner, clock, ids)
+        done = take(store, store.policy, row, owner, clock, ids, ahead)
     except LeaseLost:
         log.info("mail taken by another node", spool=row.id)
     except StoreTrouble:
@@ -109,9 +111,11 @@ def envelope_of(row: Spooled, policy: Policy) -> Envelope:
     return Envelope(queue, row.reverse_path, row.forward_paths, authenticated_as, row.released)
 
 
-def take(store: Store, policy: Policy, row: Spooled, owner: str, clock: Clock, ids: Ids) -> Changed:
-    """One mail through the pipeline and into the store. Raises whatever goes wrong."""
-    raw = store.spool.raw(row.raw_id)
+def take(
+    store: Store, policy: Policy, row: Spooled, owner: str, clock: Clock, ids: Ids, ahead: int = 0
+) -> Changed:
+    """One mail through the pipeline and into the store; `ahead` more follow. Raises whatever goes wrong."""
+    raw = store.spool.raw(row.raw_id, row.size)
     work = understand(
         Work(
             policy=policy,
@@ -124,7 +128,7 @@ def take(store: Store, policy: Policy, row: Spooled, owner: str, clock: Clock, i
         )
     )
     try:
-        return store.change.apply(row, owner, work, store.expiry)
+        return store.change.apply(row, owner, work, store.expiry, ahead)
     except Conflict:
         # another node wrote the same mail in this moment: its entry is found now
         return store.change.apply(row, owner, work, store.expiry)

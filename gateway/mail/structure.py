@@ -22,7 +22,9 @@ _LINE = re.compile(rb"[^\r\n]*(?:\r\n|\r|\n)?")
 _FIELD = re.compile(rb"([!-9;-~]+)[ \t]*:")
 # Fields as RFC 5322 has them, so that a regular block is taken apart by two matches.
 _REGULAR = rb"([!-9;-~]++)[ \t]*+:([^\r\n]*+\r\n(?:[ \t][^\r\n]*+\r\n)*+)"
-_REGULAR_BLOCK = re.compile(rb"(?:" + _REGULAR.replace(b"([!", b"(?:[!").replace(b":([^", b":(?:[^") + rb")++")
+_REGULAR_BLOCK = re.compile(
+    rb"(?:" + _REGULAR.replace(b"([!", b"(?:[!").replace(b":([^", b":(?:[^") + rb")++"
+)
 _REGULAR_FIELDS = re.compile(_REGULAR)
 _LEADING = re.compile(
     rb"(?:\xef\xbb\xbf)?+[\r\n]*+(?=(?:From |(?:Received|Return-Path|Delivered-To|From|To|Subject|Date|"

@@ -47,10 +47,10 @@ class Change:
         self.on_hold: Callable[[int, str, datetime], None] = lambda *_: None
         """Runs inside the transaction that holds a mail: (spool id, reason, now)."""
 
-    def apply(self, row: Spooled, owner: str, work: Work, expiry: timedelta) -> Changed:
+    def apply(self, row: Spooled, owner: str, work: Work, expiry: timedelta, ahead: int = 0) -> Changed:
         """Take the mail of `row`, understood in `work`, through the rest of the pipeline, in one
-        transaction."""
-        facts = self._conclude(work, row)
+        transaction. `ahead`: how many more mails wait in this round, each perhaps a new ticket."""
+        facts = self._conclude(work, row, ahead)
         # not durable by itself: nobody outside hears of it before the durable commit of Outbox.lease, and
         # the mail itself is safe since T1
         with self._db.write(durable=False):
@@ -70,13 +70,13 @@ class Change:
             self._spool.done(row, state, decision.outcome, ticket_id, entry_id)
         return Changed(decision.action, decision.outcome, ticket_id, entry_id, outbox_ids)
 
-    def _conclude(self, work: Work, row: Spooled) -> Facts:
+    def _conclude(self, work: Work, row: Spooled, ahead: int) -> Facts:
         """Judge and compose on what is known now, before the transaction; returns the facts."""
         assert work.clues is not None
         with self._db.read():
             facts = self._facts.read(work.clues, work.now, row, lock=False)
         judge(work, facts)
-        self._number(work, facts)
+        self._number(work, facts, ahead)
         tell(work)
         return facts
 
@@ -91,18 +91,13 @@ class Change:
             tell(work)
         return work
 
-    def _number(self, work: Work, facts: Facts) -> None:
+    def _number(self, work: Work, facts: Facts, ahead: int = 0) -> None:
         """Give a new ticket its number, if it has none yet."""
         assert work.decision is not None
         assert work.facts is not None
         if work.decision.new_ticket is None or work.facts.next_number:
             return
-        if self._db.peewee.in_transaction():
-            number = self._facts.new_number()
-        else:
-            with self._db.write(durable=False):
-                number = self._facts.new_number()
-        judge(work, replace(facts, next_number=number))
+        judge(work, replace(facts, next_number=self._facts.new_number(ahead)))
 
     def _new_ticket(self, new: NewTicket, now: datetime) -> None:
         self._db.insert(

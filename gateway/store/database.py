@@ -14,16 +14,20 @@ import fcntl
 import os
 import sqlite3
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import peewee
 from peewee import (
+    BigAutoField,
+    BigIntegerField,
     DatabaseError,
     DataError,
+    ForeignKeyField,
     ImproperlyConfigured,
+    IntegerField,
     IntegrityError,
     InterfaceError,
     InternalError,
@@ -31,6 +35,7 @@ from peewee import (
     OperationalError,
     PostgresqlDatabase,
     ProgrammingError,
+    TextField,
 )
 
 from gateway.store._peewee import add_psycopg
@@ -39,6 +44,8 @@ from gateway.store.patience import PATIENCE_S, PatientSqlite
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 
+_PLAIN = (TextField, IntegerField, BigIntegerField, BigAutoField, ForeignKeyField)
+"""Fields whose values the drivers take as they are."""
 _AS_PEEWEE: Any = vars(peewee)["__exception_wrapper__"]
 _TROUBLE = (OperationalError, DatabaseError, InterfaceError, InternalError, ImproperlyConfigured)
 """What the neighbour is to blame for. Anything else that the database raises is a mistake of ours."""
@@ -85,7 +92,7 @@ class Database:
             self.peewee.init(url, prefer_psycopg3=True, **extra)
         self._writing = threading.Lock() if self.is_sqlite else None
         self._local = threading.local()
-        self._inserts: dict[tuple[Any, ...], str] = {}
+        self._inserts: dict[tuple[Any, ...], tuple[str, list[Callable[[Any], Any] | None]]] = {}
 
     @contextmanager
     def _trouble_told(self) -> Iterator[None]:
@@ -136,6 +143,8 @@ class Database:
         """Reading without changing. On SQLite and PostgreSQL alike each statement sees what is committed."""
         with self._trouble_told():
             self._connect()
+            if self.is_sqlite:
+                self.peewee.patient(PATIENCE_S)
             yield
 
     def _connect(self) -> None:
@@ -176,12 +185,17 @@ class Database:
         columns, as building it anew costs more than running it."""
         meta: Any = model._meta
         key = (model, or_ignore, *values)
-        statement = self._inserts.get(key)
-        if statement is None:
-            statement = self._inserts[key] = self._insert_statement(meta, or_ignore, list(values))
-        fields = meta.fields
-        cursor = self._execute(statement, [fields[name].db_value(value) for name, value in values.items()])
-        if "id" not in fields:
+        known = self._inserts.get(key)
+        if known is None:
+            fields = [meta.fields[name] for name in values]
+            convert = [None if type(one) in _PLAIN else one.db_value for one in fields]
+            known = self._inserts[key] = self._insert_statement(meta, or_ignore, list(values)), convert
+        statement, convert = known
+        row = [
+            value if one is None else one(value) for one, value in zip(convert, values.values(), strict=True)
+        ]
+        cursor = self._execute(statement, row)
+        if "id" not in meta.fields:
             return None
         if self.is_sqlite and not or_ignore:
             return int(cursor.lastrowid)

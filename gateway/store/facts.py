@@ -7,7 +7,8 @@ follow one another.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections import deque
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -20,7 +21,7 @@ from gateway.tickets.values import Clues, Facts, Participant, ReportedMail, Said
 
 _TICKET = """SELECT id, queue, state, subject, requester_name, requester_address, assignee, priority,
 language, created_at, merged_into_id FROM ticket WHERE id IN ({})"""
-_COUNT = "UPDATE counter SET value = value + 1 WHERE name = 'ticket' RETURNING value"
+_COUNT = "UPDATE counter SET value = value + ? WHERE name = 'ticket' RETURNING value"
 _HISTORY = 5
 _SHOWN = 4000
 
@@ -34,6 +35,7 @@ class FactsReader:
 
     def __init__(self, database: Database) -> None:
         self._db = database
+        self._numbers: deque[int] = deque()
 
     def read(self, clues: Clues, now: datetime, row: Spooled, lock: bool) -> Facts:
         """Everything that the pipeline wants to know about the mail of `row` with these clues, but for the
@@ -57,13 +59,27 @@ class FactsReader:
             reported=reported,
         )
 
-    def new_number(self) -> int:
-        """A number for a new ticket, never given twice. Inside or outside a transaction; one that is not used
-        (we die, or the mail turns out to belong to a ticket) leaves a gap."""
+    def new_number(self, ahead: int = 0) -> int:
+        """A number for a new ticket, never given twice. Inside or outside a transaction. `ahead`: outside, so
+        many more are drawn for the tickets to come, as much mail waits. What is not used (we end, or the mail
+        turns out to belong to a ticket) leaves a gap."""
+        try:
+            return self._numbers.popleft()
+        except IndexError:
+            pass
+        if self._db.peewee.in_transaction():
+            return self._draw(1)[0]
+        with self._db.write(durable=False):
+            first, *more = self._draw(1 + ahead)
+        self._numbers.extend(more)
+        return first
+
+    def _draw(self, many: int) -> Sequence[int]:
         if self._db.is_sqlite:
-            row = self._db.sql(_COUNT).fetchone()
-            return int(row[0])
-        return int(self._db.sql("SELECT nextval('ticket_id_seq')").fetchone()[0])
+            last = int(self._db.sql(_COUNT, (many,)).fetchone()[0])
+            return range(last - many + 1, last + 1)
+        drawn = self._db.sql("SELECT nextval('ticket_id_seq') FROM generate_series(1, ?)", (many,))
+        return [int(row[0]) for row in drawn.fetchall()]
 
     def _known_ids(self, message_ids: tuple[str, ...]) -> dict[str, int]:
         if not message_ids:

@@ -7,7 +7,9 @@ about one, so two busy processes would sleep through a quarter of their time.
 from __future__ import annotations
 
 import sqlite3
+import threading
 import time
+from typing import Any
 
 from peewee import SqliteDatabase
 
@@ -19,14 +21,27 @@ _LONGEST_PAUSE_S = 0.005
 class PatientSqlite(SqliteDatabase):
     """A `SqliteDatabase` that waits for the right to write by short naps, up to `PATIENCE_S`."""
 
-    def begin(self, lock_type: str | None = None) -> None:
-        """Raises what the driver raises; "database is locked" only after `PATIENCE_S`."""
+    def __init__(self, *arguments: Any, **named: Any) -> None:
+        super().__init__(*arguments, **named)
+        self._local = threading.local()
+
+    def patient(self, patience_s: float) -> None:
+        """How long the driver itself waits for a lock, on this thread's connection."""
         connection: sqlite3.Connection = self.connection()  # type: ignore[no-untyped-call]
-        connection.execute("PRAGMA busy_timeout = 0")
-        try:
-            self._begin(connection, f"BEGIN {lock_type or 'DEFERRED'}")
-        finally:
-            connection.execute(f"PRAGMA busy_timeout = {int(PATIENCE_S * 1000)}")
+        if getattr(self._local, "set", None) != (connection, patience_s):
+            connection.execute(f"PRAGMA busy_timeout = {int(patience_s * 1000)}")
+            self._local.set = connection, patience_s
+
+    def begin(self, lock_type: str | None = None) -> None:
+        """Raises what the driver raises; "database is locked" only after `PATIENCE_S`. Once it has begun to
+        write, nothing else in the transaction can find the file locked (WAL)."""
+        connection: sqlite3.Connection = self.connection()  # type: ignore[no-untyped-call]
+        if not lock_type:
+            self.patient(PATIENCE_S)
+            connection.execute("BEGIN")
+            return
+        self.patient(0)
+        self._begin(connection, f"BEGIN {lock_type}")
 
     @staticmethod
     def _begin(connection: sqlite3.Connection, statement: str) -> None:

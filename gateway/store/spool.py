@@ -246,20 +246,22 @@ class Spool:
                 ),
             )
 
-    def raw(self, raw_id: int) -> bytes:
-        """All octets of a raw mail, never held twice (as joining a list of pieces would)."""
+    def raw(self, raw_id: int, size: int | None = None) -> bytes:
+        """All octets of a raw mail, never held twice (as joining a list of pieces would). `size`: how many
+        there are, where that is known."""
         octets = io.BytesIO()
-        for chunk in self.raw_chunks(raw_id):
+        for chunk in self.raw_chunks(raw_id, stop=size):
             octets.write(chunk)
         return octets.getvalue()
 
     def raw_chunks(self, raw_id: int, start: int = 0, stop: int | None = None) -> Iterator[bytes]:
         """The octets from `start` to `stop` in pieces of at most 1 MiB, each read when it is wanted."""
-        with self._db.read():
-            size = self._db.sql("SELECT size FROM raw_mail WHERE id = ?", (raw_id,)).fetchone()
-        if size is None:
-            return
-        stop = size[0] if stop is None else min(stop, size[0])
+        if stop is None:
+            with self._db.read():
+                size = self._db.sql("SELECT size FROM raw_mail WHERE id = ?", (raw_id,)).fetchone()
+            if size is None:
+                return
+            stop = int(size[0])
         for seq in range(start // CHUNK, (stop + CHUNK - 1) // CHUNK):
             with self._db.read():
                 statement, parameters = (
@@ -267,9 +269,11 @@ class Spool:
                     if seq == 0
                     else ("SELECT data FROM raw_chunk WHERE raw_mail_id = ? AND seq = ?", (raw_id, seq))
                 )
-                data = self._db.sql(statement, parameters).fetchone()[0]
+                row = self._db.sql(statement, parameters).fetchone()
+            if row is None:
+                return
             first = seq * CHUNK
-            yield bytes(data[max(start - first, 0) : stop - first])
+            yield bytes(row[0][max(start - first, 0) : stop - first])
 
     def waiting(self) -> int:
         """Number of mails that wait to be worked on."""
