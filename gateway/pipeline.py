@@ -10,7 +10,7 @@ clock: it is the same code.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
@@ -171,6 +171,14 @@ def judge(work: Work, facts: Facts) -> Work:
     work.facts = facts
     for stage in JUDGE:
         stage.run(work)
+    return work
+
+
+def renumber(work: Work, number: int) -> Work:
+    """Decide anew with the number of the new ticket, now that one is known to be wanted."""
+    assert work.facts is not None
+    work.facts = replace(work.facts, next_number=number)
+    _decide(work)
     return work
 
 

@@ -15,7 +15,7 @@ from datetime import datetime, timedelta
 
 from gateway.mail.message import Address
 from gateway.notices.values import OutgoingMail
-from gateway.pipeline import Work, judge, tell
+from gateway.pipeline import Work, judge, renumber, tell
 from gateway.store import models
 from gateway.store.database import Database
 from gateway.store.facts import FactsReader
@@ -76,7 +76,7 @@ class Change:
         with self._db.read():
             facts = self._facts.read(work.clues, work.now, row, lock=False)
         judge(work, facts)
-        self._number(work, facts, ahead)
+        self._number(work, ahead)
         tell(work)
         return facts
 
@@ -87,17 +87,17 @@ class Change:
         fresh = self._facts.read(work.clues, work.now, row, lock=True)
         if fresh != facts:
             judge(work, replace(fresh, next_number=work.facts.next_number))
-            self._number(work, fresh)
+            self._number(work)
             tell(work)
         return work
 
-    def _number(self, work: Work, facts: Facts, ahead: int = 0) -> None:
+    def _number(self, work: Work, ahead: int = 0) -> None:
         """Give a new ticket its number, if it has none yet."""
         assert work.decision is not None
         assert work.facts is not None
         if work.decision.new_ticket is None or work.facts.next_number:
             return
-        judge(work, replace(facts, next_number=self._facts.new_number(ahead)))
+        renumber(work, self._facts.new_number(ahead))
 
     def _new_ticket(self, new: NewTicket, now: datetime) -> None:
         self._db.insert(

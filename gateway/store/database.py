@@ -77,6 +77,8 @@ class Database:
                     "synchronous": "full",
                     "foreign_keys": 1,
                     "cache_size": -4000,
+                    # 16 MB: what is written often is copied into the file less often
+                    "wal_autocheckpoint": 4000,
                 },
                 timeout=PATIENCE_S,
             )
