@@ -15,7 +15,6 @@ from gateway.mail.charsets import codec_of, decode
 from gateway.mail.message import Headers
 from gateway.mail.structure import RawField
 
-_FOLD = re.compile(rb"(?:\r\n|\r|\n)+[ \t]*")
 _CONTROL = re.compile("[\0-\x08\x0a-\x1f\x7f\x85\u2028\u2029]")
 _CONTROLS = dict.fromkeys([*range(1, 9), *range(10, 32), 0x7F, 0x85, 0x2028, 0x2029], " ") | {0: None}
 _WORD = re.compile(rb"=\?([^?\s]{1,80})\?([bBqQ])\?(.*?)\?=", re.DOTALL)
@@ -33,9 +32,10 @@ def clean(text: str) -> str:
 
 def unfold(value: bytes) -> bytes:
     """The value of a field as one line (RFC 5322 section 2.2.3)."""
+    value = value.strip()
     if b"\n" in value or b"\r" in value:
-        value = _FOLD.sub(b" ", value.strip())
-    return value.strip()
+        value = b" ".join([line.lstrip(b" \t") for line in value.splitlines() if line])
+    return value
 
 
 def decode_field(value: bytes, hint: str | None = None) -> str:

@@ -7,6 +7,7 @@ follow one another.
 
 from __future__ import annotations
 
+import contextlib
 from collections import deque
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
@@ -63,10 +64,8 @@ class FactsReader:
         """A number for a new ticket, never given twice. Inside or outside a transaction. `ahead`: outside, so
         many more are drawn for the tickets to come, as much mail waits. What is not used (we end, or the mail
         turns out to belong to a ticket) leaves a gap."""
-        try:
+        with contextlib.suppress(IndexError):
             return self._numbers.popleft()
-        except IndexError:
-            pass
         if self._db.peewee.in_transaction():
             return self._draw(1)[0]
         with self._db.write(durable=False):
