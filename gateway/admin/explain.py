@@ -74,25 +74,25 @@ def explain(
 def explain_mails(loaded: Loaded, found: Iterable[Found], now: datetime | None) -> Iterator[Explained]:
     """Each mail through the pipeline, one after the other. `now` None: when its turn comes."""
     from gateway.admin.explain_object import explain_mail
+    from gateway.notices.render import TemplateMistake
     from gateway.runtime import SystemClock, SystemIds
 
     clock, ids = SystemClock(), SystemIds()
     policy = _policy(loaded)
     for mail in found:
-        yield explain_mail(mail, policy, ids, now or clock.now())
+        try:
+            yield explain_mail(mail, policy, ids, now or clock.now())
+        except TemplateMistake as mistake:
+            raise fail(str(mistake), os.EX_CONFIG) from mistake
 
 
 def _policy(loaded: Loaded) -> Policy:
     from gateway.admin.signing import readable_signer
-    from gateway.notices.render import TemplateMistake
     from gateway.pipeline import Policy
     from gateway.runtime import SystemIds
 
     signer = readable_signer(loaded, SystemIds())
-    try:
-        return Policy(loaded.settings, signer, loaded.folder / "templates")
-    except TemplateMistake as mistake:
-        raise fail(str(mistake), os.EX_CONFIG) from mistake
+    return Policy(loaded.settings, signer, loaded.folder / "templates")
 
 
 def _instant(text: str | None, settings: Settings) -> datetime | None:

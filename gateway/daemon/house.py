@@ -129,7 +129,9 @@ def make_policy(loaded: Loaded, state_dir: Path, ids: Ids) -> Policy:
     keys = signing_keys(settings, loaded.folder, state_dir, ids)
     signer = Signer(keys, next(iter(keys)), settings.signing.delimiter)
     try:
-        return Policy(settings, signer, loaded.folder / "templates")
+        policy = Policy(settings, signer, loaded.folder / "templates")
+        policy.renderer.load()
+        return policy
     except TemplateMistake as mistake:
         raise HouseTrouble(str(mistake)) from mistake
 

@@ -3,7 +3,7 @@
 A kind is a pair `<kind>.txt.j2` and `<kind>.html.j2` on one layout. Files of the same name in the config's
 `templates/` folder go before the shipped ones. Jinja2's immutable sandbox and strict undefined: a
 template reads what it is given and nothing else, and mail is data, never template. HTML is escaped by
-default. Template files are read when the renderer is made, not when a mail is written.
+default. A template file is read once: by `load`, or when it is first wanted.
 
 Raises TemplateMistake with file and line for an admin's template that cannot be used.
 """
@@ -99,11 +99,14 @@ class Renderer:
             local=lambda at: local_time(at, zone),
         )
         self._environment: Environment = environment
-        self._templates = {
-            (kind, form): self._load(f"{kind}.{form}.j2") for kind in KINDS for form in ("txt", "html")
-        }
 
-    def _load(self, name: str) -> Template:
+    def load(self) -> None:
+        """Read all templates now. Raises TemplateMistake."""
+        for kind in KINDS:
+            for form in ("txt", "html"):
+                self._template(f"{kind}.{form}.j2")
+
+    def _template(self, name: str) -> Template:
         try:
             return self._environment.get_template(name)
         except TemplateError as error:
@@ -114,7 +117,9 @@ class Renderer:
         shown = []
         for form in ("txt", "html"):
             try:
-                shown.append(self._templates[kind, form].render(variables))
+                shown.append(self._template(f"{kind}.{form}.j2").render(variables))
+            except TemplateMistake:
+                raise
             except Exception as error:
                 raise TemplateMistake(_told(f"{kind}.{form}.j2", error)) from error
         text, html = shown
@@ -148,6 +153,7 @@ def check_templates(overrides: Path | None) -> list[str]:
     """Render each kind with hostile sample data; returns the mistakes in words, one line each."""
     try:
         renderer = Renderer(overrides, "UTC")
+        renderer.load()
     except TemplateMistake as mistake:
         return [str(mistake)]
     mistakes: list[str] = []

@@ -211,13 +211,13 @@ class TestTheCommand:
         assert arguments[0] in ran.err
 
     def test_mistakes_in_the_config_and_in_templates_are_told(
-        self, config: Path, capsys: pytest.CaptureFixture[str]
+        self, config: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
     ) -> None:
         (config / "templates").mkdir()
-        (config / "templates" / "note.txt.j2").write_text("one\n{% if %}\n")
-        ran = call(capsys, config, "explain", os.devnull)
+        (config / "templates" / "acknowledgement.txt.j2").write_text("one\n{% if %}\n")
+        ran = call(capsys, config, "explain", write(tmp_path, "mail", mail()))
         assert ran.code == os.EX_CONFIG
-        assert "note.txt.j2:2" in ran.err
+        assert "acknowledgement.txt.j2:2" in ran.err
         (config / "gateway.yaml").write_text("desk: {}\n")
         assert call(capsys, config, "explain", os.devnull).code == os.EX_CONFIG
 

@@ -144,7 +144,7 @@ class TestShow:
         body = b"--b\r\n\r\nsee\r\n--b\r\nContent-Type: text/x-a\r\n\r\nA\r\n--b--\r\n"
         head = mail(Content_Type="x/y").partition(b"Content-Type:")[0]
         desk.take(head + b"MIME-Version: 1.0\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n" + body)
-        assert desk.sql("SELECT attachments FROM outbox WHERE id = 2") != (None,)
+        assert desk.sql("SELECT attachments FROM outbox_mail WHERE outbox_id = 2") != (None,)
         desk.deliver()
         from gateway.admin.main import main
 
