@@ -18,6 +18,7 @@ from gateway.admin.mail_files import Found
 from gateway.admin.tables import instant
 from gateway.mail.message import Address, Forwarded, Message
 from gateway.notices.values import OutgoingMail
+from gateway.notices.render import TemplateMistake
 from gateway.pipeline import CONCLUDE, UNDERSTAND, Policy, Work
 from gateway.ports import Ids
 from gateway.screen.values import Envelope, Screening
@@ -38,7 +39,7 @@ class Explained:
 
 def explain_mail(found: Found, policy: Policy, ids: Ids, now: datetime) -> Explained:
     """Read one mail and take it through the pipeline, with no tickets known and an envelope that says
-    nothing."""
+    nothing. Raises TemplateMistake: that is the config's fault, not the mail's."""
     try:
         raw = found.read()
     except OSError as error:
@@ -59,6 +60,8 @@ def explain_mail(found: Found, policy: Policy, ids: Ids, now: datetime) -> Expla
         for stage in (*UNDERSTAND, *CONCLUDE):
             name = stage.name
             stage.run(work)
+    except TemplateMistake:
+        raise
     except Exception as error:  # noqa: BLE001 - whatever breaks on a mail is told, and the next mail goes on
         told = f"{name}: {type(error).__name__}: {error}"
     outcome = work.decision.outcome if work.decision is not None else ""
