@@ -17,8 +17,8 @@ from typing import Any
 from gateway.admin.mail_files import Found
 from gateway.admin.tables import instant
 from gateway.mail.message import Address, Forwarded, Message
-from gateway.notices.values import OutgoingMail
 from gateway.notices.render import TemplateMistake
+from gateway.notices.values import OutgoingMail
 from gateway.pipeline import CONCLUDE, UNDERSTAND, Policy, Work
 from gateway.ports import Ids
 from gateway.screen.values import Envelope, Screening
