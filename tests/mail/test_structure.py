@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gateway.mail.structure import Structure, walk
+from gateway.mail.structure import Structure, _Walker, walk
 from tests.mail.mails import MIXED, SELF_WRITTEN, corpus, mutations
 
 _TOLERATED = (
@@ -143,3 +143,20 @@ def test_too_many_parts_are_one_part() -> None:
     assert len(leaves) == 10
     assert "too-many-parts" in found.defects
     assert leaves[-1].stop == len(raw.rstrip())
+
+
+_HEADER_LINES = (
+    *(b"A: b\r\n", b"Long-Name:\r\n", b" more\r\n", b"\tand\r\n", b"X : y\r\n", b"G: \xff\r\n", b"\r\n"),
+    *(b"broken\r\n", b"From me\r\n", b": none\r\n", b"B: c\n", b"C: d\r", b"\0: e\r\n", b"\xff: f\r\n"),
+)
+_HEADER_OCTETS = st.lists(st.sampled_from(_HEADER_LINES), max_size=12).map(b"".join)
+
+
+@given(_HEADER_OCTETS, st.integers(1, 8), st.integers(1, 80))
+def test_a_regular_block_reads_as_line_by_line(octets: bytes, headers: int, header_octets: int) -> None:
+    raw = octets + b"\r\nbody"
+    walker = _Walker(raw, header_octets, headers, 3, 10)
+    slow = _Walker(raw, header_octets, headers, 3, 10)
+    slow.regular_block = lambda *_: None  # type: ignore[method-assign]
+    assert walker.header_block(0, len(raw)) == slow.header_block(0, len(raw))
+    assert walker.defects == slow.defects
