@@ -193,7 +193,7 @@ class _Round:
         except StoreTrouble:
             raise
         except Exception as error:  # noqa: BLE001 - one broken row must not hold up the others
-            _log.exception("delivery broke", outbox_id=row.id, ticket_id=row.ticket_id, kind=row.kind)
+            _log.exception("delivery_broke", outbox=row.id, ticket=row.ticket_id, kind=row.kind)
             self._tell(
                 "An outgoing mail cannot be made.",
                 f"outbox {row.id}: internal error ({type(error).__name__}), see the log",
@@ -253,13 +253,15 @@ class _Round:
         tell = _log.info if outcome == "sent" else _log.warning
         tell(
             "delivery",
-            outbox_id=row.id,
-            ticket_id=row.ticket_id,
+            outbox=row.id,
+            ticket=row.ticket_id,
             kind=row.kind,
+            message_id=row.message_id,
+            forward_path=row.forward_path,
             outcome=outcome,
             reply=reply,
             waited_s=round((now - row.created_at).total_seconds(), 3),
-            attempts=row.attempts + 1,
+            attempt=row.attempts + 1,
             **({} if next_try_at is None else {"next_try_at": next_try_at.isoformat()}),
         )
 

@@ -16,7 +16,7 @@ import ssl
 from abc import ABC, abstractmethod
 
 from gateway.delivery.octets import DotStuffer
-from gateway.delivery.replies import PeerTrouble, Reply, one_line, refusal_of_envelope, refused
+from gateway.delivery.replies import PeerTrouble, Reply, one_line, refused, with_paths_spelled
 from gateway.delivery.wire import Wire
 from gateway.ports import Clock, Delivery, Receipt
 
@@ -64,9 +64,10 @@ class WireSubmitter(ABC):
 
     def submit(self, delivery: Delivery) -> Receipt:
         """See `ports.Submitter`. Raises only what reading `delivery.chunks` raises; then nothing is sent."""
-        refusal = refusal_of_envelope(delivery.reverse_path, delivery.forward_path)
-        if refusal is not None:
-            return refusal
+        spelled = with_paths_spelled(delivery)
+        if isinstance(spelled, Receipt):
+            return spelled
+        delivery = spelled
         budget_s = _BUDGET * self._timeout_s
         end_at = self._clock.monotonic() + budget_s
         while True:
@@ -232,7 +233,8 @@ def _wants_utf8(delivery: Delivery) -> bool:
 def _refused_by_extensions(wire: Wire, delivery: Delivery) -> Receipt | None:
     """What the peer's extensions already rule out (RFC 1870 section 6, RFC 6531 section 3.2)."""
     if _wants_utf8(delivery) and not wire.has_extn("smtputf8"):
-        return Receipt("failed", "the mail server does not take addresses beyond ASCII", "5.6.7")
+        reason = "the mail server does not take addresses beyond ASCII (it does not offer SMTPUTF8)"
+        return Receipt("failed", reason, "5.6.7")
     limit = wire.esmtp_features.get("size", "")
     if limit.isascii() and limit.isdigit() and 0 < int(limit[:20]) < delivery.size:
         reason = f"the mail has {delivery.size} octets, the mail server takes {limit[:20]}"

@@ -14,7 +14,7 @@ import os
 from pathlib import Path
 
 from gateway.delivery.octets import with_lf
-from gateway.delivery.replies import PeerTrouble, one_line, refusal_of_envelope
+from gateway.delivery.replies import PeerTrouble, one_line, with_paths_spelled
 from gateway.ports import Delivery, Ids, Receipt
 
 _TOKEN_LENGTH = 20
@@ -32,9 +32,10 @@ class MaildirSubmitter:
 
     def submit(self, delivery: Delivery) -> Receipt:
         """See `ports.Submitter`. Raises only what reading `delivery.chunks` raises."""
-        refusal = refusal_of_envelope(delivery.reverse_path, delivery.forward_path)
-        if refusal is not None:
-            return refusal
+        spelled = with_paths_spelled(delivery)
+        if isinstance(spelled, Receipt):
+            return spelled
+        delivery = spelled
         passing = self._folder / "tmp" / f"{delivery.outbox_id}.{self._ids.token(_TOKEN_LENGTH)}"
         final = self._folder / "new" / _file_name(delivery)
         try:

@@ -9,16 +9,16 @@ comes as `PeerTrouble`, so that admins hear of it.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from gateway.ports import Receipt
+from gateway.mail.spelling import a_labels, spelled
+from gateway.ports import Delivery, Receipt
 
 _ENHANCED_STATUS = re.compile(r"([245]\.\d{1,3}\.\d{1,3})(?:\s+|$)")
 _CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f\s]+")
 _LONGEST_REPLY = 500
 _LOGIN_CODES = frozenset({530, 534, 535, 538})
 _SIZE_STATUS = frozenset({"5.2.3", "5.3.4"})
-_NOT_IN_A_PATH = re.compile(r"[\x00-\x20\x7f-\x9f<>\u2028\u2029]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,14 +91,31 @@ def _refuses_us(reply: Reply, stage: str) -> bool:
 
 def refusal_of_envelope(reverse_path: str, forward_path: str) -> Receipt | None:
     """A receipt where one of the paths must not be put on the wire, into a header line or on a command line:
-    control characters, spaces, angle brackets, no text at all (only the reverse path may be empty),
-    or what UTF-8 cannot write. None where both may."""
-    for name, status, path in (("sender", "5.1.7", reverse_path), ("recipient", "5.1.3", forward_path)):
-        empty = not path and name == "recipient"
-        if empty or _NOT_IN_A_PATH.search(path) or not _encodable(path):
-            return Receipt("failed", f"501 {status} the {name}'s address cannot be used", status)
+    it cannot be spelled (see `gateway.mail.spelling`), as it holds controls, angle brackets, spaces without
+    quotes, a domain that is none, or no text at all (only the reverse path may be empty). None where both
+    may."""
+    if reverse_path and spelled(reverse_path) is None:
+        return _unusable("sender", reverse_path, "5.1.7", "5.1.8")
+    if spelled(forward_path) is None:
+        return _unusable("recipient", forward_path, "5.1.3", "5.1.2")
     return None
 
 
-def _encodable(path: str) -> bool:
-    return not any(0xD800 <= ord(character) <= 0xDFFF for character in path)
+def _unusable(whose: str, path: str, bad_address: str, bad_domain: str) -> Receipt:
+    domain = path.rpartition("@")[2]
+    if domain and a_labels(domain) is None:
+        reason = f"the {whose}'s domain {domain} is no domain name: it has no form in ASCII (IDNA)"
+        return Receipt("failed", one_line(f"501 {bad_domain} {reason}"), bad_domain)
+    return Receipt("failed", f"501 {bad_address} the {whose}'s address cannot be used", bad_address)
+
+
+def with_paths_spelled(delivery: Delivery) -> Delivery | Receipt:
+    """`delivery` with the paths as they stand in the envelope, or why they must not."""
+    refusal = refusal_of_envelope(delivery.reverse_path, delivery.forward_path)
+    if refusal is not None:
+        return refusal
+    return replace(
+        delivery,
+        reverse_path=spelled(delivery.reverse_path) or "",
+        forward_path=spelled(delivery.forward_path) or "",
+    )

@@ -18,7 +18,7 @@ from collections.abc import Iterator
 from typing import IO
 
 from gateway.delivery.octets import with_lf
-from gateway.delivery.replies import PeerTrouble, one_line, refusal_of_envelope
+from gateway.delivery.replies import PeerTrouble, one_line, with_paths_spelled
 from gateway.ports import Clock, Delivery, Receipt
 from gateway.settings.model import SendmailDelivery
 
@@ -44,13 +44,15 @@ class SendmailSubmitter:
     def submit(self, delivery: Delivery) -> Receipt:
         """See `ports.Submitter`. Takes at most the configured timeout. Raises only what reading
         `delivery.chunks` raises."""
-        refusal = refusal_of_envelope(delivery.reverse_path, delivery.forward_path)
-        if refusal is not None:
-            return refusal
+        spelled = with_paths_spelled(delivery)
+        if isinstance(spelled, Receipt):
+            return spelled
+        delivery = spelled
         sender = delivery.reverse_path or "<>"
         try:
             process = subprocess.Popen(  # noqa: S603
-                [*self._command, "-f", sender, "--", delivery.forward_path],
+                # octets, as the locale may have no letter for a local part outside ASCII
+                [*self._command, "-f", sender.encode(), "--", delivery.forward_path.encode()],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT,

@@ -15,6 +15,7 @@ import ssl
 from typing import TYPE_CHECKING
 
 from gateway.delivery.replies import Reply, make_reply
+from gateway.mail.spelling import a_labels
 from gateway.ports import Clock
 
 if TYPE_CHECKING:
@@ -31,8 +32,9 @@ class Wire(smtplib.SMTP):
     says that the peer still holds an unfinished transaction, which RSET has to end."""
 
     def __init__(self, sock: socket.socket, clock: Clock, helo: str, timeout_s: float, lmtp: bool) -> None:
-        """Takes over `sock`. `timeout_s` bounds the wait for one reply and for progress in one write."""
-        super().__init__(local_hostname=helo, timeout=timeout_s)
+        """Takes over `sock`. `helo`: our name, told in A-labels. `timeout_s` bounds the wait for one reply
+        and for progress in one write."""
+        super().__init__(local_hostname=a_labels(helo) or "localhost", timeout=timeout_s)
         if lmtp:
             self.ehlo_msg = "lhlo"
         self.sock: socket.socket | None = sock

@@ -6,13 +6,12 @@ holds, whatever text goes in:
 
 - CR, LF, NUL and other control characters in a header value become spaces before anything else happens;
 - Message-ID, In-Reply-To and References are never encoded, and folded only between ids (RFC 5322
-  section 3.6.4);
-- every line is at most 998 octets, header lines with spaces in them at most 78 where that
-  can be (section 2.1.1);
-- non-ASCII text in headers is RFC 2047; an address outside ASCII stands in UTF-8 (RFC 6532), and the mail
-  then needs SMTPUTF8;
-- bodies are 7-bit (text quoted-printable, HTML with character references) with CRLF line ends, so that no
-  relay has a reason to change them;
+  section 3.6.4); an id outside ASCII, or too long for a line, is left out;
+- every line is at most 998 octets, header lines with spaces in them at most 78 where that can be (section
+  2.1.1), with encoded words at most 76 (RFC 2047 section 2);
+- non-ASCII text in headers is RFC 2047; domains are in A-labels; a local part outside ASCII stands in UTF-8
+  (RFC 6532), and only such a mail needs SMTPUTF8;
+- bodies are 7-bit, see `text_parts`;
 - the same input gives the same octets.
 
 A mail with attachments is a skeleton that ends where they begin; `assemble` streams them in behind it.
@@ -29,10 +28,16 @@ from email.utils import format_datetime
 from functools import lru_cache
 
 from gateway.mail.message import Address
+from gateway.mail.spelling import spelled
+from gateway.mail.text_parts import html_part, plain_part
 
 _CONTROLS = re.compile(r"[\x00-\x1f\x7f\x85\u2028\u2029\ud800-\udfff]+")
-_LONGEST_LINE = 900
-_TEXT_HEAD = b"Content-Type: text/%s; charset=utf-8\nContent-Transfer-Encoding: %s\n"
+_LONGEST_ID = 900
+_LONGEST_FOLDED_LINE = 76
+_LONGEST_NAME = 200
+"""Characters. Mail servers cut or refuse what has some 30,000 octets of header, and names are strangers'."""
+_NAME_OCTETS = 12
+"""Room for the name of an address field, before its first address."""
 _WORD_OCTETS = 60
 _Q_SAFE = frozenset(
     bytes((octet,)) for octet in b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789!*+-/"
@@ -106,18 +111,24 @@ def _joined(encoding: str, letters: Sequence[tuple[bytes, int]], used: int) -> s
 
 @lru_cache(maxsize=1024)
 def format_address(address: Address) -> str:
-    """name-addr of RFC 5322 section 3.4, the name quoted or encoded as it needs."""
+    """name-addr of RFC 5322 section 3.4, the name quoted or encoded as it needs, the address as `spelled`
+    writes it; folded where it is long. A name is cut at `_LONGEST_NAME`."""
     name = clean(address.name)
-    spec = _CONTROLS.sub("", address.address).replace(" ", "")
+    if len(name) > _LONGEST_NAME:
+        name = f"{name[: _LONGEST_NAME - 3].rstrip()}..."
+    spec = spelled(address.address) or _CONTROLS.sub("", address.address).replace(" ", "")
     if not name:
         return spec if _plain(spec) else f"<{spec}>"
-    if not name.isascii() or "=?" in name or len(name) > 300:
-        shown = _words(name, 12)
+    if not name.isascii() or "=?" in name:
+        shown = _words(name, _NAME_OCTETS)
     elif _ATOM_PHRASE.fullmatch(name):
         shown = name
     else:
         shown = '"' + name.replace("\\", "\\\\").replace('"', '\\"') + '"'
-    return f"{shown} <{spec}>"
+    before = len(shown.rpartition("\r\n")[2]) + (0 if "\r\n" in shown else _NAME_OCTETS)
+    # a comma may follow
+    gap = " " if before + len(f" <{spec}>,") <= _LONGEST_FOLDED_LINE else "\r\n "
+    return f"{shown}{gap}<{spec}>"
 
 
 def _plain(spec: str) -> bool:
@@ -130,7 +141,8 @@ def _fold(name: str, items: Sequence[str], separator: str) -> str:
     for index, item in enumerate(items):
         piece = item + (separator if index + 1 < len(items) else "")
         last = line.rsplit("\r\n", 1)[-1]
-        if len(last) + 1 + len(piece.split("\r\n", 1)[0]) > 78 and not line.endswith(":"):
+        too_long = len(last) + 1 + len(piece.split("\r\n", 1)[0]) > _LONGEST_FOLDED_LINE
+        if too_long and not line.endswith(":"):
             lines.append(line)
             line = ""
         line = f"{line} {piece}"
@@ -152,42 +164,19 @@ def _as_it_is(value: str) -> bool:
 
 def header(name: str, value: str | datetime | Address | Sequence[Address] | Sequence[str]) -> str:
     """One header field without its final CRLF. Text is cleaned and encoded; a datetime is a date (section
-    3.3); addresses are a list; a sequence of str is a list of message ids, written with <>."""
+    3.3); addresses are a list, without those that cannot be written; a sequence of str is a list of message
+    ids, written with <>."""
     if isinstance(value, str):
         return _text_header(name, value)
     if isinstance(value, datetime):
         return f"{name}: {format_datetime(value)}"
     if isinstance(value, Address):
         return _fold(name, [format_address(value)], ",")
-    addresses = [format_address(item) for item in value if isinstance(item, Address)]
-    if addresses:
-        return _fold(name, addresses, ",")
+    if any(isinstance(item, Address) for item in value):
+        addresses = [one for one in value if isinstance(one, Address) and spelled(one.address) is not None]
+        return _fold(name, [format_address(one) for one in addresses], ",")
     ids = [re.sub(r"[\s<>]", "", _CONTROLS.sub("", item)) for item in value if isinstance(item, str)]
-    return _fold(name, [f"<{item}>" for item in ids if 0 < len(item) < 990], "")
-
-
-def _unix_lines(text: str) -> str:
-    if "\r" in text:
-        text = text.replace("\r\n", "\n").replace("\r", "\n")
-    text = text.replace("\0", "")
-    return text if text.endswith("\n") else text + "\n"
-
-
-def _plain_body(text: str) -> bytes:
-    lines = b"\n" + binascii.b2a_qp(_unix_lines(text).encode("utf-8", "replace"), istext=True)
-    # a line that begins with a dot or with "From " is changed by some relays
-    lines = lines.replace(b"\n.", b"\n=2E").replace(b"\nFrom ", b"\n=46rom ")
-    return (_TEXT_HEAD % (b"plain", b"quoted-printable") + lines).replace(b"\n", b"\r\n")
-
-
-def _html_body(html: str) -> bytes:
-    """HTML can say every character in ASCII, and then needs no encoding, unless a line is too long."""
-    octets = _unix_lines(html).encode("ascii", "xmlcharrefreplace")
-    lines = b"\n" + octets.replace(b"\n.", b"\n&#46;").replace(b"\nFrom ", b"\n&#70;rom ")
-    encoding = b"7bit"
-    if max(map(len, lines.split(b"\n"))) >= _LONGEST_LINE:
-        encoding, lines = b"quoted-printable", b"\n" + binascii.b2a_qp(lines[1:], istext=True)
-    return (_TEXT_HEAD % (b"html", encoding) + lines).replace(b"\n", b"\r\n")
+    return _fold(name, [f"<{item}>" for item in ids if item.isascii() and 0 < len(item) <= _LONGEST_ID], "")
 
 
 def _parameter(name: str, value: str) -> str:
@@ -248,7 +237,7 @@ def compose(
     lines.append("MIME-Version: 1.0")
     top = "\r\n".join(lines)
     inner, outer = f"=_a_{boundary}", f"=_m_{boundary}"
-    body = _plain_body(text)
+    body = plain_part(text)
     if html is not None:
         body = b"".join(
             (
@@ -256,7 +245,7 @@ def compose(
                 f"\r\n--{inner}\r\n".encode("ascii"),
                 body,
                 f"\r\n--{inner}\r\n".encode("ascii"),
-                _html_body(html),
+                html_part(html),
                 f"\r\n--{inner}--\r\n".encode("ascii"),
             )
         )

@@ -9,6 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from gateway.mail.spelling import folded
+
 
 @dataclass(frozen=True, slots=True)
 class Address:
@@ -26,15 +28,7 @@ class Address:
 
 def address_key(address: str) -> str:
     """`address` folded for comparison (see `Address.key`)."""
-    local, at, domain = address.strip().lower().rpartition("@")
-    if not at:
-        return domain
-    if not domain.isascii():
-        try:
-            domain = domain.encode("idna").decode("ascii")
-        except UnicodeError:
-            return f"{local}@{domain}"
-    return f"{local}@{domain}"
+    return folded(address)
 
 
 @dataclass(frozen=True, slots=True)

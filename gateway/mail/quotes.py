@@ -39,8 +39,53 @@ class Split:
 
 def split(marked: str) -> Split:
     """Tell the lines of a mail's text apart. `marked` may hold `lines.MARKS`; no result holds one."""
-    lines = split_shared(read_lines(marked))
+    lines, cut, new, signature = _read(marked)
     text = "\n".join(line.text for line in lines).strip("\n")
+    if not new.strip():
+        new, signature = signature or text, ""
+    quoted = "\n".join(
+        line.text for index, line in enumerate(lines) if index >= cut or line.quoted or line.intro
+    )
+    if new == text:
+        quoted = ""
+    return Split(text, new.strip("\n"), quoted.strip("\n"), signature.strip("\n"))
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """A line and what it is: new, quoted, intro (it introduces a quote), signature, or rest (of a quote
+    that goes on to the end of the mail without quote signs)."""
+
+    kind: str
+    text: str
+
+
+def tell_apart(marked: str) -> tuple[list[Told], str]:
+    """(the lines in order, the new text that `split` makes of them; "" where none of them is new)."""
+    lines, cut, new, _ = _read(marked)
+    told: list[Told] = []
+    start = 0
+    for index, line in enumerate(lines):
+        kind = "rest" if index >= cut else "quoted" if line.quoted else "intro" if line.intro else ""
+        kind = kind or ("signature" if line.signed else "new")
+        if kind != "new":
+            _sign(told, start)
+            start = index + 1
+        told.append(Told(kind, line.text))
+    _sign(told, start)
+    return told, new
+
+
+def _sign(told: list[Told], start: int) -> None:
+    """Mark the signature at the end of the run of new lines that begins at `start`."""
+    run = [line.text for line in told[start:]]
+    for index in range(start + signature_start(run), len(told)):
+        told[index] = Told("signature", told[index].text)
+
+
+def _read(marked: str) -> tuple[list[Line], int, str, str]:
+    """(lines, first of them that belongs to a quote without signs, new text, signature)."""
+    lines = split_shared(read_lines(marked))
     shapes = [shape_of(line.text) for line in lines]
     mark_residues(lines, shapes)
     mark_intros(lines, shapes)
@@ -54,14 +99,7 @@ def split(marked: str) -> Split:
     if not new.strip() and cut < len(lines):
         cut = len(lines)
         new, signature = _assemble(lines, cut)
-    if not new.strip():
-        new, signature = signature or text, ""
-    quoted = "\n".join(
-        line.text for index, line in enumerate(lines) if index >= cut or line.quoted or line.intro
-    )
-    if new == text:
-        quoted = ""
-    return Split(text, new.strip("\n"), quoted.strip("\n"), signature.strip("\n"))
+    return lines, cut, new, signature
 
 
 def _cut(lines: list[Line], shapes: list[str], start: int) -> tuple[int, int]:

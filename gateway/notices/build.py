@@ -1,4 +1,9 @@
-"""A notice to an outgoing mail: rendered, signed, composed. The one place where outgoing headers are made."""
+"""A notice to an outgoing mail: rendered, signed, composed. The one place where outgoing headers are made.
+
+A mail to an address in ASCII has a header block in ASCII, whoever else is on the ticket: its To and Cc leave
+out a person whose address cannot be written there, as one such address would ask the mail servers on the way
+for SMTPUTF8, which most do not offer. That person's own copy names all.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +13,7 @@ from gateway.mail.compose import AttachmentHead, base64_size, compose
 from gateway.mail.message import Address, address_key
 from gateway.mail.quotes import MARKER
 from gateway.mail.signed import ENVELOPE, NOTE, Signer
+from gateway.mail.spelling import a_labels, spelled
 from gateway.notices.render import Renderer
 from gateway.notices.values import AttachedPart, Notice, OutgoingMail
 from gateway.ports import Ids
@@ -24,6 +30,7 @@ class Builder:
         self._settings = settings
         self._signer = signer
         self._renderer = renderer
+        self._domain = a_labels(settings.desk.domain) or settings.desk.domain
 
     def _signed_address(self, notice: Notice, role: str) -> str:
         if self._settings.signing.mode == "message_id" or notice.ticket is None:
@@ -45,9 +52,10 @@ class Builder:
         if notice.ticket is None:
             return []
         root = self._signer.message_id(
-            notice.ticket, notice.role, notice.recipient.address, "root", self._settings.desk.domain
+            notice.ticket, notice.role, notice.recipient.address, "root", self._domain
         )
-        outside = list(dict.fromkeys(notice.references))
+        # an id outside ASCII is not written
+        outside = [one for one in dict.fromkeys(notice.references) if one.isascii()]
         if len(outside) > _MOST_REFERENCES:
             outside = [outside[0], *outside[-_MOST_REFERENCES + 1 :]]
         return [*outside[:1], root, *outside[1:]]
@@ -56,9 +64,7 @@ class Builder:
         """The mail of `notice`, dated `now`. Raises TemplateMistake."""
         unique = ids.token(12)
         recipient = notice.recipient.address
-        message_id = self._signer.message_id(
-            notice.ticket or 0, notice.role, recipient, unique, self._settings.desk.domain
-        )
+        message_id = self._signer.message_id(notice.ticket or 0, notice.role, recipient, unique, self._domain)
         reply_to = self._signed_address(notice, notice.role)
         variables = dict(notice.variables)
         plus = self._settings.signing.mode == "plus" and notice.ticket is not None
@@ -68,15 +74,19 @@ class Builder:
         text, html = self._renderer.render(notice.kind, variables)
         subject = self._subject(notice)
         references = self._references(notice)
+        in_reply_to = notice.in_reply_to or ""
+        if not (in_reply_to and in_reply_to.isascii()):
+            in_reply_to = references[-1] if references else ""
+        to, copies = _shown(notice)
         headers: list[tuple[str, object]] = [
             ("Date", now),
             ("From", Address(notice.from_name, notice.base)),
-            ("To", notice.shown_to),
-            ("Cc", notice.shown_cc),
+            ("To", to),
+            ("Cc", copies),
             ("Reply-To", Address(notice.from_name, reply_to)),
             ("Subject", subject),
             ("Message-ID", (message_id,)),
-            ("In-Reply-To", (notice.in_reply_to or (references[-1] if references else ""),)),
+            ("In-Reply-To", (in_reply_to,)),
             ("References", references),
             (LOOP_FIELD, message_id),
         ]
@@ -110,3 +120,15 @@ class Builder:
             text=text,
             html=html,
         )
+
+
+def _shown(notice: Notice) -> tuple[tuple[Address, ...], tuple[Address, ...]]:
+    """What To and Cc show to this recipient; somebody stands in To as long as anybody is left."""
+    beyond_ascii = not (spelled(notice.recipient.address) or "").isascii()
+
+    def told(people: tuple[Address, ...]) -> tuple[Address, ...]:
+        written = ((one, spelled(one.address)) for one in people)
+        return tuple(one for one, spec in written if spec is not None and (beyond_ascii or spec.isascii()))
+
+    to, copies = told(notice.shown_to), told(notice.shown_cc)
+    return (to, copies) if to else (copies, ())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from gateway.mail.message import Address
 from gateway.screen.directory import Directory
 from gateway.settings.model import Queue, Settings
 from gateway.tickets.values import Said, TicketFacts
@@ -39,23 +40,36 @@ class Desk:
                 "assignee": ticket.assignee or "",
                 "created_at": ticket.created_at,
                 "people": _people(ticket),
-                "history": tuple(self._shown(said) for said in ticket.history),
+                "requester": _requester(ticket),
+                "others": [_shown(one.address) for one in ticket.participants if one.role != "requester"],
+                "assigned_to": self._agents_name(ticket.assignee),
+                "history": tuple(self._said(said) for said in ticket.history),
             },
             **more,
         }
 
-    def _shown(self, said: Said) -> Said:
+    def _said(self, said: Said) -> Said:
         """With the public name of an agent, not the one in the From of a private mail."""
-        agent = self.directory.agent(said.agent) if said.agent else None
-        return replace(said, name=agent.display_name) if agent else said
+        return replace(said, name=self._agents_name(said.agent)) if said.agent else said
+
+    def _agents_name(self, name: str | None) -> str:
+        """The public name of an agent; of one who has left the desk, the name that the config had."""
+        agent = self.directory.agent(name) if name else None
+        return agent.display_name if agent else name or ""
+
+
+def _shown(address: Address) -> str:
+    """Jana Nováková <jana@example.org>."""
+    if address.name and address.address:
+        return f"{address.name} <{address.address}>"
+    return address.name or address.address
+
+
+def _requester(ticket: TicketFacts) -> str:
+    return _shown(ticket.requester) or "sender unknown"
 
 
 def _people(ticket: TicketFacts) -> str:
     """Jana Nováková <jana@example.org>, Cc Otto."""
-    requester = ticket.requester
-    if requester.name and requester.address:
-        shown = f"{requester.name} <{requester.address}>"
-    else:
-        shown = requester.name or requester.address or "sender unknown"
     copies = [one.address.name or one.address.address for one in ticket.participants if one.role == "cc"]
-    return ", ".join([shown, *(f"Cc {name}" for name in copies)])
+    return ", ".join([_requester(ticket), *(f"Cc {name}" for name in copies)])

@@ -25,18 +25,23 @@ def plan(
         return to_agents.trouble(desk, decision)
     if ticket is None or entry is None:
         return ()
+    told_of = replace(decision, ticket=ticket)
+
+    def news(kind: str) -> tuple[Notice, ...]:
+        return to_agents.news(desk, kind, mail.message, told_of, triage, raw_id)
+
     if decision.action == "new_ticket":
         told = to_customers.acknowledgement(desk, ticket, entry) if decision.acknowledge else ()
-        return (*told, *to_agents.news(desk, "new_ticket", ticket, entry, triage, raw_id, decision.related))
+        return (*told, *news("new_ticket"))
     if entry.author == "machine":
         if entry.agent is not None:
             return ()
-        return to_agents.news(desk, "customer_reply", ticket, entry, triage, raw_id, decision.related)
+        return news("customer_reply")
     if entry.agent is None:
-        return to_agents.news(desk, "customer_reply", ticket, entry, triage, raw_id, decision.related)
+        return news("customer_reply")
     if entry.kind == "note":
-        return to_agents.news(desk, "note", ticket, entry, triage, raw_id, None)
+        return news("note")
     return (
         *to_customers.answer(desk, ticket, entry, decision, raw_id),
-        *to_agents.news(desk, "agent_answer", ticket, entry, triage, raw_id, None),
+        *news("agent_answer"),
     )

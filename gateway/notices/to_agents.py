@@ -3,36 +3,39 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 
-from gateway.mail.message import Address, Attachment
+from gateway.mail.message import Address, Attachment, Message
 from gateway.notices.desk import Desk
 from gateway.notices.values import Notice
 from gateway.screen.values import Mail, Screening
 from gateway.settings.model import Agent, Queue
-from gateway.tickets.values import Decision, NewEntry, TicketFacts, Triage
+from gateway.tickets.pieces import trust_steps
+from gateway.tickets.values import Decision, TicketFacts, Triage
 
+_ENCRYPTIONS = {"pgp": "OpenPGP", "smime": "S/MIME"}
 _MOST_SHOWN = 50_000
 """Characters of a mail that a notice shows."""
 
 
 def news(
-    desk: Desk,
-    kind: str,
-    ticket: TicketFacts,
-    entry: NewEntry,
-    triage: Triage,
-    raw_id: int | None,
-    related: int | None,
+    desk: Desk, kind: str, message: Message, decision: Decision, triage: Triage, raw_id: int | None
 ) -> tuple[Notice, ...]:
-    """To the assignee, or where there is none to all agents of the queue; never to who wrote it."""
+    """To the assignee, or where there is none to all agents of the queue; never to who wrote it. Tells of the
+    entry that `decision` writes because of `message`, on its ticket."""
+    ticket, entry = decision.ticket, decision.entry
+    assert ticket is not None
+    assert entry is not None
     queue = desk.directory.queue(ticket.queue)
     attached, named = _attachable(desk, entry.attachments)
     who = entry.from_.name or entry.from_.address or "somebody unknown"
     writer = desk.directory.agent(entry.agent) if entry.agent else None
     # what is quoted in a first mail, or by somebody new, stands nowhere else for the agent
     whole = kind == "new_ticket" or entry.author == "third_party"
+    related = decision.related if writer is None else None
+    people = (*ticket.participants, *decision.add_participants)
     variables = desk.variables(
-        ticket,
+        replace(ticket, participants=people),
         queue,
         text=_shown(entry.text if whole else entry.new_text),
         author={
@@ -41,7 +44,14 @@ def news(
             "kind": entry.author,
         },
         silent=entry.kind == "silent",
-        reasons=[f"{one.evidence}" for one in triage.reasons if one.weight],
+        encrypted=_ENCRYPTIONS.get(message.encrypted or "", ""),
+        reasons=[one.evidence for one in triage.reasons] if triage.priority == ticket.priority else [],
+        copies_left_out=decision.left_out,
+        had_directly=[
+            one.address.name or one.address.address
+            for one in people
+            if one.address.key in decision.had_directly
+        ],
         attachments=entry.attachments,
         left_out=named,
         related=desk.label(related) if related else "",
@@ -87,7 +97,7 @@ def held(desk: Desk, mail: Mail, screening: Screening, decision: Decision) -> tu
                 "desk": {"name": desk.name_of(queue), "address": queue.addresses[0]},
                 "label": label,
                 "reason": decision.outcome.removeprefix("held: "),
-                "why": screening.trust.why,
+                "why": trust_steps(mail, screening.trust),
                 "text": mail.message.new_text,
             },
             auto_submitted="auto-generated",

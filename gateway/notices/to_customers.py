@@ -7,16 +7,11 @@ import re
 
 from gateway.notices.desk import Desk
 from gateway.notices.values import Notice
-from gateway.settings.model import Queue
+from gateway.tickets.guards import without_private_addresses
 from gateway.tickets.values import Decision, NewEntry, TicketFacts
 
 _SIGNATURE = re.compile(r"application/(?:x-)?(?:pkcs7-signature|pgp-signature|pgp-keys)")
 """A signature over the agent's own mail says nothing of the one that goes out."""
-_WORD = r"[^\s<>@\"',;:()\[\]]"
-_SIGNED = re.compile(
-    _WORD + r"{1,64}[+=#-]\d{1,12}-[a-z][a-z2-7]{6}-[a-z][a-z2-7]{16}@" + _WORD + r"{1,255}",
-    re.ASCII | re.IGNORECASE,
-)
 
 
 def acknowledgement(desk: Desk, ticket: TicketFacts, entry: NewEntry) -> tuple[Notice, ...]:
@@ -47,7 +42,8 @@ def acknowledgement(desk: Desk, ticket: TicketFacts, entry: NewEntry) -> tuple[N
 def answer(
     desk: Desk, ticket: TicketFacts, entry: NewEntry, decision: Decision, raw_id: int | None
 ) -> tuple[Notice, ...]:
-    """An agent's public answer, a copy for the requester and each Cc participant."""
+    """An agent's public answer, a copy for the requester and each Cc participant, but for who has it
+    from the agent directly."""
     assert entry.kind == "public"
     assert entry.agent is not None
     agent = desk.directory.agent(entry.agent)
@@ -59,7 +55,7 @@ def answer(
     variables = desk.variables(
         ticket,
         queue,
-        text=without_private_addresses(desk, entry.new_text, queue),
+        text=without_private_addresses(desk.directory, entry.new_text, queue.addresses[0]),
         agent={"name": agent.display_name},
         signature=queue.signature,
     )
@@ -83,14 +79,5 @@ def answer(
             why="a public answer by an agent",
         )
         for person in (*first, *copies)
+        if person.key not in decision.had_directly
     )
-
-
-def without_private_addresses(desk: Desk, text: str, queue: Queue) -> str:
-    """`text` with agents' addresses and signed addresses replaced by the queue's own."""
-    public = queue.addresses[0]
-    text = _SIGNED.sub(public, text)
-    for address in desk.private_addresses:
-        if address in text.lower():
-            text = re.sub(re.escape(address), public, text, flags=re.IGNORECASE)
-    return text

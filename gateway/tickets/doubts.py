@@ -1,12 +1,13 @@
 """What makes an agent's answer unsure: then it is held, nobody outside hears of it, and the agent is asked.
 
-Each doubt is a function of the case that gives its reason in words, or None; `DOUBTS` is their order.
+Each doubt is a function of the case, the ticket and the text that would go out. It gives its reason in words,
+or None; `DOUBTS` is their order.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import timedelta
 
 from gateway.mail.attachments import content
@@ -15,11 +16,11 @@ from gateway.mail.quotes import MARKER
 from gateway.mail.signed import AGENT, NOTE
 from gateway.screen.rules.own_mail import LOOP_FIELD
 from gateway.screen.trust import signed_recipients
+from gateway.tickets.guards import holds_note, holds_private_address
+from gateway.tickets.notice_lines import is_unmistakable
 from gateway.tickets.people import carbon_copies
 from gateway.tickets.values import Case, TicketFacts
 
-_TELLING = 12
-"""Shortest line of a note, in characters, that is looked for in answers."""
 _READABLE = 2_000_000
 """Largest attachment, in octets, that is looked into."""
 _TEXTUAL = re.compile(r"text/|message/|application/(?:ics|json|xml|xhtml\+xml|rtf)", re.ASCII)
@@ -33,24 +34,30 @@ _AWAY = re.compile(
 )
 
 
-def doubt(case: Case, ticket: TicketFacts) -> str | None:
-    """The first reason why an agent's public answer must not go out, or None."""
-    return next((reason for check in DOUBTS if (reason := check(case, ticket)) is not None), None)
+def doubt(case: Case, ticket: TicketFacts, text: str) -> str | None:
+    """The first reason why an agent's public answer, which would go out as `text`, must not, or None."""
+    return next((reason for check in DOUBTS if (reason := check(case, ticket, text)) is not None), None)
 
 
-def several_tickets(case: Case, ticket: TicketFacts) -> str | None:
+def encrypted(case: Case, ticket: TicketFacts, text: str) -> str | None:
+    """What nobody here can read may hold anything."""
+    how = {"pgp": "OpenPGP", "smime": "S/MIME"}.get(case.mail.message.encrypted or "")
+    return f"it is encrypted ({how}) and cannot be read here; send it unencrypted" if how else None
+
+
+def several_tickets(case: Case, ticket: TicketFacts, text: str) -> str | None:
     """Reply addresses of two tickets: which customer is meant?"""
     numbers = {signed.ticket for _, signed in signed_recipients(case.mail) if signed.role in (AGENT, NOTE)}
     return "it is addressed to more than one ticket; write to each by itself" if len(numbers) > 1 else None
 
 
-def away(case: Case, ticket: TicketFacts) -> str | None:
+def away(case: Case, ticket: TicketFacts, text: str) -> str | None:
     """A vacation reply without any mark of a machine's mail but its subject."""
     found = _AWAY.match(case.mail.message.subject.strip())
     return f"it looks like an automatic reply ({found[0]})" if found else None
 
 
-def too_many(case: Case, ticket: TicketFacts) -> str | None:
+def too_many(case: Case, ticket: TicketFacts, text: str) -> str | None:
     """Two machines that talk look like an agent who answers without end."""
     lately = sum(at > case.now - timedelta(hours=1) for at in ticket.answered_at)
     if lately < _ANSWERS_AN_HOUR:
@@ -58,7 +65,7 @@ def too_many(case: Case, ticket: TicketFacts) -> str | None:
     return f"{lately} answers within an hour on one ticket look like two machines that talk"
 
 
-def no_text(case: Case, ticket: TicketFacts) -> str | None:
+def no_text(case: Case, ticket: TicketFacts, text: str) -> str | None:
     """Nothing but the quoted notice, or nothing but a signature: then the new text is the whole mail."""
     message = case.mail.message
     if MARKER in message.new_text:
@@ -73,29 +80,41 @@ def no_text(case: Case, ticket: TicketFacts) -> str | None:
     return "it has no text of its own"
 
 
-def holds_a_note(case: Case, ticket: TicketFacts) -> str | None:
+def holds_a_note(case: Case, ticket: TicketFacts, text: str) -> str | None:
     """A client that quotes without marks must not carry a note to the customer."""
-    if _has_note(case.mail.message.new_text, ticket):
+    if any(holds_note(one, ticket.notes) for one in (case.mail.message.new_text, text)):
         return "it holds text of an internal note; take that out and answer again"
     return None
 
 
-def private_attachment(case: Case, ticket: TicketFacts) -> str | None:
+def holds_a_notice(case: Case, ticket: TicketFacts, text: str) -> str | None:
+    """The same client's other lines of a notice, of which no mark tells that they are quoted."""
+    if any(is_unmistakable(line) for line in text.splitlines()):
+        return "it holds lines of our notice that are not marked as quoted; take them out and answer again"
+    return None
+
+
+def private_address(case: Case, ticket: TicketFacts, text: str) -> str | None:
+    """The addresses are taken out before; this is the second look."""
+    if holds_private_address(case.mail.directory, text):
+        return "it holds a private address"
+    return None
+
+
+def private_attachment(case: Case, ticket: TicketFacts, text: str) -> str | None:
     """An attached notice, invitation or card can carry what no customer may see."""
     for attachment in case.mail.message.attachments:
-        text = _text_of(case, attachment)
-        if text is None:
+        inside = _text_of(case, attachment)
+        if inside is None:
             continue
-        lower = text.lower()
-        private = any(address in lower for address in case.mail.directory.private_addresses())
-        ours = MARKER in text or LOOP_FIELD.lower() in lower
-        if private or ours or _has_note(text, ticket):
+        ours = MARKER in inside or LOOP_FIELD.lower() in inside.lower()
+        if ours or holds_private_address(case.mail.directory, inside) or holds_note(inside, ticket.notes):
             name = attachment.filename or attachment.content_type
             return f"its attachment {name} holds a private address, a notice or a note"
     return None
 
 
-def nobody(case: Case, ticket: TicketFacts) -> str | None:
+def nobody(case: Case, ticket: TicketFacts, text: str) -> str | None:
     """A ticket whose requester is unknown."""
     people = [one for one in ticket.participants if one.role != "author" and one.address.address]
     if people or carbon_copies(case.mail):
@@ -109,25 +128,15 @@ def _text_of(case: Case, attachment: Attachment) -> str | None:
     return b"".join(content(case.mail.raw, attachment)).decode("utf-8", "replace")
 
 
-def _has_note(text: str, ticket: TicketFacts) -> bool:
-    shown = " ".join(text.replace(">", " ").split())
-    return any(line in shown for line in _telling_lines(ticket))
-
-
-def _telling_lines(ticket: TicketFacts) -> Iterator[str]:
-    for note in ticket.notes:
-        for line in note.splitlines():
-            telling = " ".join(line.replace(">", " ").split())
-            if len(telling) >= _TELLING:
-                yield telling
-
-
-DOUBTS: tuple[Callable[[Case, TicketFacts], str | None], ...] = (
+DOUBTS: tuple[Callable[[Case, TicketFacts, str], str | None], ...] = (
+    encrypted,
     several_tickets,
     away,
     too_many,
     no_text,
     holds_a_note,
+    holds_a_notice,
+    private_address,
     private_attachment,
     nobody,
 )

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from gateway.screen.values import Verdict
-from gateway.tickets.people import carbon_copies, opening_participants, requester
-from gateway.tickets.pieces import entry_of, joined, moved
+from gateway.tickets.people import carbon_copies, left_out, opening_participants, requester
+from gateway.tickets.pieces import entry_of, joined, moved, uncopied
 from gateway.tickets.states import Cause, State, after
 from gateway.tickets.subject import base_subject
 from gateway.tickets.values import Case, Decision, NewEvent, NewTicket, Participant, TicketFacts
@@ -20,9 +20,11 @@ def from_customer(case: Case) -> Decision:
         return Decision("append", "silent", ticket=ticket, entry=entry_of(case, "silent", "machine", None))
     state = after(ticket.state, Cause.CUSTOMER_WROTE)
     added: tuple[Participant, ...] = ()
+    beyond = 0
     if match.role == "participant":
         known = {one.address.key for one in ticket.participants}
         added = tuple(Participant(one, "cc") for one in carbon_copies(mail) if one.key not in known)
+        beyond = left_out(mail, known)
     return Decision(
         "append",
         "reply",
@@ -34,8 +36,10 @@ def from_customer(case: Case) -> Decision:
             NewEvent("customer_replied", author, {}),
             *moved(ticket.state, state, author),
             *joined(added, author),
+            *uncopied(beyond, author),
         ),
         related=match.related,
+        left_out=beyond,
     )
 
 
@@ -50,6 +54,7 @@ def new_ticket(case: Case) -> Decision:
     if silent:
         # the Cc of a list or a machine's mail are not the people of a conversation
         people = tuple(one for one in people if one.role != "cc")
+    beyond = 0 if silent else left_out(mail, {one.address.key for one in people})
     new = NewTicket(
         number=facts.next_number,
         queue=triage.queue,
@@ -78,6 +83,7 @@ def new_ticket(case: Case) -> Decision:
     wanted = screening.may_reply and queue.acknowledge and bool(new.requester.address)
     within = facts.acknowledged_lately < budget
     events = [NewEvent("created", "customer", {"queue": new.queue, "priority": new.priority})]
+    events += uncopied(beyond, "customer")
     if wanted and not within:
         events.append(
             NewEvent(
@@ -93,4 +99,5 @@ def new_ticket(case: Case) -> Decision:
         events=tuple(events),
         acknowledge=wanted and within,
         related=case.match.related,
+        left_out=beyond,
     )

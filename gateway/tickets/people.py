@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from gateway.mail.message import Address
 from gateway.screen.rules.machine_sender import NOBODY
 from gateway.screen.values import Mail
 from gateway.tickets.values import Participant
 
 _MOST_CC = 20
+"""People whom one mail can bring along."""
 
 
 def _may_take_part(mail: Mail, address: Address) -> bool:
@@ -56,10 +59,20 @@ def opening_participants(mail: Mail) -> tuple[Participant, ...]:
 
 
 def carbon_copies(mail: Mail) -> tuple[Address, ...]:
-    """The people in Cc, and those in To beside the desk; nobody on a list mail, whose Cc are not the
-    writer's."""
+    """The people in Cc, and those in To beside the desk, no more than can be brought along."""
+    return named_beside(mail)[:_MOST_CC]
+
+
+def left_out(mail: Mail, known: Collection[str]) -> int:
+    """How many people in Cc and To are beyond the bound; those on the ticket (`known`, by key) do not
+    count."""
+    return sum(one.key not in known for one in named_beside(mail)[_MOST_CC:])
+
+
+def named_beside(mail: Mail) -> tuple[Address, ...]:
+    """All people in Cc, and in To beside the desk: they got the mail from its writer."""
     found: dict[str, Address] = {}
     for address in (*mail.message.cc, *mail.message.to):
         if _may_take_part(mail, address):
             found.setdefault(address.key, address)
-    return tuple(found.values())[:_MOST_CC]
+    return tuple(found.values())

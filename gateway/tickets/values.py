@@ -171,7 +171,8 @@ class NewTicket:
 @dataclass(frozen=True, slots=True)
 class NewEntry:
     """A contribution to be written. `kind`: public, note, silent. `author`: customer, agent, third_party,
-    machine; `agent` by name."""
+    machine; `agent` by name. `new_text`: what this sender wrote now; of an agent's public answer, what its
+    customers get of it."""
 
     kind: str
     author: str
@@ -202,7 +203,9 @@ class NewEvent:
 class Decision:
     """What a mail does. `action`: new_ticket, append, duplicate, report, hold, discard. `ticket` is as it
     stands after the change; `state`, where not None, is its new state. `acknowledge`: whether the
-    sender is answered by an automatic mail (the budget allows it)."""
+    sender is answered by an automatic mail (the budget allows it). `had_directly`: folded addresses of people
+    to whom the agent's own mail went, and no copy of ours goes. `left_out`: how many people in Cc were too
+    many to be taken along."""
 
     action: str
     outcome: str
@@ -215,6 +218,8 @@ class Decision:
     acknowledge: bool = False
     reported: ReportedMail | None = None
     related: int | None = None
+    had_directly: frozenset[str] = frozenset()
+    left_out: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,7 +31,7 @@ def test_a_mail_becomes_a_file_with_its_envelope_on_top(tmp_path: Path) -> None:
     assert first.read_bytes() == (
         b"Return-Path: <support@desk.test>\nDelivered-To: kim@customer.test\n" + LINES
     )
-    assert second.read_bytes().startswith("Return-Path: <>\nDelivered-To: kim@bücher.test\n".encode())
+    assert second.read_bytes().startswith(b"Return-Path: <>\nDelivered-To: kim@xn--bcher-kva.test\n")
     assert first.stat().st_mode & 0o077 == 0
     assert not list((tmp_path / "var" / "mail" / "tmp").iterdir())
 

@@ -4,7 +4,16 @@ from __future__ import annotations
 
 import pytest
 
-from gateway.delivery.replies import PeerTrouble, make_reply, one_line, refusal_of_envelope, refused
+from gateway.delivery.replies import (
+    PeerTrouble,
+    make_reply,
+    one_line,
+    refusal_of_envelope,
+    refused,
+    with_paths_spelled,
+)
+from gateway.ports import Delivery
+from tests.delivery.scripted import make_delivery
 
 FAILED, DEFERRED, THIS_MAIL, ALL_MAILS = "failed", "deferred", "trouble with this mail", "trouble for all"
 
@@ -85,6 +94,13 @@ def test_text_of_strangers_is_bounded_and_holds_no_controls() -> None:
         ("support@desk.test", "kim\udcff@customer.test", "5.1.3"),
         ("support@desk.test\r", "kim@customer.test", "5.1.7"),
         ("a b@desk.test", "kim@customer.test", "5.1.7"),
+        ("support@desk.test", '"kim lee"@customer.test', None),
+        ("support@desk.test", '"kim>lee"@customer.test', "5.1.3"),
+        ("support@desk.test", '"kim\r\nDATA"@customer.test', "5.1.3"),
+        ("support@desk.test", "kim@customer.test,all", "5.1.3"),
+        ("support@desk.test", "kim@" + "x" * 600, "5.1.3"),
+        ("support@desk.test", "kim@no😀name.test", "5.1.2"),
+        ("support@no😀name.test", "kim@customer.test", "5.1.8"),
     ],
 )
 def test_paths_that_must_not_be_on_the_wire(reverse_path: str, forward_path: str, status: str | None) -> None:
@@ -96,3 +112,35 @@ def test_paths_that_must_not_be_on_the_wire(reverse_path: str, forward_path: str
         assert refusal is not None
         assert (refusal.outcome, refusal.enhanced_status) == ("failed", status)
         assert "\n" not in refusal.reply
+
+
+def test_a_domain_that_is_none_is_named() -> None:
+    refusal = refusal_of_envelope("", "kim@no😀name.test")
+
+    assert refusal is not None
+    assert refusal.reply == (
+        "501 5.1.2 the recipient's domain no😀name.test is no domain name: it has no form in ASCII (IDNA)"
+    )
+
+
+@pytest.mark.parametrize(
+    ("path", "spelled"),
+    [
+        ("kim@bücher.test", "kim@xn--bcher-kva.test"),
+        ("jürgen@bücher.test", "jürgen@xn--bcher-kva.test"),
+        ("a..b@customer.test", '"a..b"@customer.test'),
+        ("Kim@Customer.test", "Kim@Customer.test"),
+    ],
+)
+def test_paths_are_spelled_for_the_wire(path: str, spelled: str) -> None:
+    delivery = with_paths_spelled(make_delivery(reverse_path=path, forward_path=path))
+
+    assert isinstance(delivery, Delivery)
+    assert (delivery.reverse_path, delivery.forward_path) == (spelled, spelled)
+
+
+def test_the_null_reverse_path_stays_null() -> None:
+    delivery = with_paths_spelled(make_delivery(reverse_path=""))
+
+    assert isinstance(delivery, Delivery)
+    assert delivery.reverse_path == ""

@@ -60,6 +60,20 @@ def test_the_null_reverse_path(running: MakeSubmitter, tmp_path: Path) -> None:
     assert (tmp_path / "mail").read_bytes() == BIG.replace(b"\r\n", b"\n")
 
 
+def test_addresses_are_given_in_utf8_whatever_the_locale(
+    running: MakeSubmitter, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    submitter = running('printf "%s\\n" "$@" > arguments; cat > mail')
+    monkeypatch.setattr(
+        os, "fsencode", lambda name: name if isinstance(name, bytes) else name.encode("ascii")
+    )
+
+    receipt = submitter.submit(make_delivery(forward_path="漢字@bücher.test"))
+
+    assert receipt.outcome == "sent"
+    assert (tmp_path / "arguments").read_bytes().splitlines()[4] == "漢字@xn--bcher-kva.test".encode()
+
+
 def test_our_environment_is_not_passed_on(
     running: MakeSubmitter, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

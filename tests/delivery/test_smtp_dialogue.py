@@ -422,7 +422,7 @@ def test_a_mail_larger_than_the_server_takes_is_not_begun(smtp_to: MakeSubmitter
 @pytest.mark.parametrize(
     ("path", "header", "command"),
     [
-        ("kim@bücher.test", False, "MAIL FROM:<support@desk.test> SMTPUTF8 BODY=8BITMIME"),
+        ("jürgen@customer.test", False, "MAIL FROM:<support@desk.test> SMTPUTF8 BODY=8BITMIME"),
         ("kim@customer.test", True, "MAIL FROM:<support@desk.test> SMTPUTF8 BODY=8BITMIME"),
         ("kim@customer.test", False, "MAIL FROM:<support@desk.test>"),
     ],
@@ -451,10 +451,46 @@ def test_a_server_without_smtputf8_does_not_get_such_a_mail(smtp_to: MakeSubmitt
 
     with ScriptedServer(talk) as server:
         submitter = smtp_to(server.port)
-        receipt = submitter.submit(make_delivery(forward_path="kim@bücher.test"))
+        receipt = submitter.submit(make_delivery(forward_path="jürgen@customer.test"))
         submitter.close()
 
     assert (receipt.outcome, receipt.enhanced_status) == ("failed", "5.6.7")
+    assert "SMTPUTF8" in receipt.reply
+
+
+def test_a_domain_goes_in_a_labels_to_a_server_of_any_kind(smtp_to: MakeSubmitter) -> None:
+    def talk(peer: Peer) -> None:
+        peer.greet("SMTPUTF8", "8BITMIME")
+        peer.take_mail()
+        peer.hear_end()
+
+    with ScriptedServer(talk) as server:
+        submitter = smtp_to(server.port)
+        receipt = submitter.submit(
+            make_delivery(reverse_path="support@bücher.test", forward_path="kim@BÜCHER.test")
+        )
+        submitter.close()
+
+    assert receipt.outcome == "sent"
+    assert server.peers[0].heard[1:3] == [
+        "MAIL FROM:<support@xn--bcher-kva.test>",
+        "RCPT TO:<kim@xn--bcher-kva.test>",
+    ]
+
+
+@pytest.mark.parametrize(("helo", "told"), [("bücher.test", "xn--bcher-kva.test"), ("😀", "localhost")])
+def test_our_own_name_is_told_in_ascii(smtp_to: MakeSubmitter, helo: str, told: str) -> None:
+    def talk(peer: Peer) -> None:
+        peer.greet()
+        peer.take_mail()
+        peer.hear_end()
+
+    with ScriptedServer(talk) as server:
+        submitter = smtp_to(server.port, helo=helo)
+        assert submitter.submit(make_delivery()).outcome == "sent"
+        submitter.close()
+
+    assert server.peers[0].heard[0].lower() == f"ehlo {told}"
 
 
 def test_a_path_with_a_line_end_is_refused_before_anything_is_sent(smtp_to: MakeSubmitter) -> None:

@@ -152,7 +152,109 @@ def test_a_forwarded_mail_is_attached_as_a_file_as_base64_may_not_stand_on_messa
     assert b"Content-Type: application/octet-stream" in composed.attachment_heads[0]
 
 
-def test_an_address_outside_ascii_asks_for_smtputf8() -> None:
-    composed = compose([("To", Address("", "jana@žluť.example"))], "x", None, (), "b")
-    assert composed.needs_smtputf8
-    assert not compose([("To", Address("Žluť", "a@b.example"))], "x", None, (), "b").needs_smtputf8
+def test_only_a_local_part_outside_ascii_asks_for_smtputf8() -> None:
+    def composed(name: str, address: str) -> tuple[bytes, bool]:
+        made = compose([("To", (Address(name, address),))], "x", None, (), "b")
+        return made.octets.partition(b"\r\n")[0], made.needs_smtputf8
+
+    assert composed("", "jana@žluť.example") == (b"To: jana@xn--lu-yta1h.example", False)
+    assert composed("Žluť", "a@b.example") == (b"To: =?utf-8?b?xb1sdcWl?= <a@b.example>", False)
+    assert composed("", "žluť@žluť.example") == ("To: žluť@xn--lu-yta1h.example".encode(), True)
+
+
+@pytest.mark.parametrize("field", ["From", "Reply-To", "To", "Cc"])
+def test_a_domain_is_in_a_labels_in_every_field_of_addresses(field: str) -> None:
+    assert header(field, Address("", "a@BÜCHER.example")) == f"{field}: a@xn--bcher-kva.example"
+    assert header(field, [Address("", "a@BÜCHER.example")]) == f"{field}: a@xn--bcher-kva.example"
+
+
+@pytest.mark.parametrize(
+    "address", ["a b@x.example", "a@😀.example", "a@x\r\nBcc: b@x", "a@" + "x" * 600, "a"]
+)
+def test_an_address_that_cannot_be_written_is_left_out_and_not_made_another(address: str) -> None:
+    jana = Address("", "jana@customer.example")
+    assert header("To", [jana, Address("Evil", address)]) == "To: jana@customer.example"
+    assert header("To", [Address("Evil", address)]) == "To:"
+
+
+def test_a_quoted_local_part_keeps_its_spaces() -> None:
+    assert header("To", [Address("", '"john doe"@x.example')]) == 'To: <"john doe"@x.example>'
+
+
+@pytest.mark.parametrize("one", ["é@customer.example", "a" * 901 + "@x", "", " \r\n"])
+def test_an_id_that_cannot_be_written_is_left_out(one: str) -> None:
+    assert header("References", [one, "a@b"]) == "References: <a@b>"
+    assert header("In-Reply-To", [one]) == "In-Reply-To:"
+
+
+def test_the_longest_id_still_fits_behind_its_name() -> None:
+    assert len(header("In-Reply-To", ["a" * 900])) <= 998
+
+
+NAMES = st.one_of(
+    NASTY,
+    st.text(alphabet="abc é😀", max_size=90),
+    st.text(alphabet="ab ,.", max_size=320),
+    st.text(max_size=40),
+)
+SPECS = st.builds(
+    "{}@{}.example".format, st.text(alphabet="abc", min_size=1, max_size=60), st.text("xyz", min_size=1)
+)
+
+
+@given(st.lists(st.builds(Address, NAMES, SPECS), min_size=1, max_size=6), NAMES)
+def test_lines_with_encoded_words_have_at_most_76_octets(people: list[Address], subject: str) -> None:
+    for field in (header("Reply-To", people), header("From", people[0]), header("Subject", subject)):
+        for line in field.split("\r\n"):
+            assert len(line) <= (76 if "=?utf-8?" in line else 998)
+            assert line.strip()
+    back = read(f"{header('Reply-To', people)}\r\n\r\n".encode())["Reply-To"].addresses
+    assert [one.addr_spec for one in back] == [one.address for one in people]
+    # the standard library puts a space between two encoded words of a name
+    assert ["".join(one.display_name.split()) for one in back] == [
+        "".join(_cut(clean(one.name)).split()) for one in people
+    ]
+
+
+def _cut(name: str) -> str:
+    return name if len(name) <= 200 else f"{name[:197].rstrip()}..."
+
+
+def test_an_endless_name_is_cut() -> None:
+    field = header("To", [Address("é" * 100_000, "a@b.example")])
+    assert len(field) < 2000
+    assert field.endswith("<a@b.example>")
+
+
+def _as_relays_like(octets: bytes) -> None:
+    for part in octets.split(b"quoted-printable\r\n\r\n")[1:]:
+        for line in part.partition(b"\r\n--=_")[0].split(b"\r\n"):
+            assert len(line) <= 76
+            assert not line.startswith((b".", b"From "))
+
+
+@given(st.text(alphabet="F.rom =é\nx", max_size=400))
+def test_quoted_lines_have_at_most_76_octets_and_none_begins_as_relays_dislike(text: str) -> None:
+    _as_relays_like(made(text=text, html=text + "é" * 900))
+
+
+@pytest.mark.parametrize("begin", [".", "From "])
+@pytest.mark.parametrize("end", [".", "é", "From ", "=", ".é", "é."])
+def test_a_line_that_an_escape_makes_too_long_is_broken_at_a_harmless_place(begin: str, end: str) -> None:
+    for length in range(60, 80):
+        text = f"{begin}{'x' * length}{end}{'x' * 30}\n"
+        octets = made(text=text)
+        _as_relays_like(octets)
+        plain = read(octets).get_body(("plain",))
+        assert plain is not None
+        assert plain.get_content() == text.replace("\n", "\r\n")
+
+
+def test_a_style_sheet_in_html_stays_as_it_is() -> None:
+    """Character references are none within <style>."""
+    html = "<style>\n.card { color: red }\nFrom { x: y }\n</style>\n"
+    octets = made(html=html)
+    rich = read(octets).get_body(("html",))
+    assert rich is not None
+    assert rich.get_payload(decode=True).replace(b"\r\n", b"\n").decode() == html
+    assert b"\r\n." not in octets

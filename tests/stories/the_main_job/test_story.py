@@ -258,13 +258,13 @@ def test_a_new_config_is_taken_whole_or_not_at_all(our_desk: Desk, town: Town, d
     our_desk.start()
     our_desk.settings["queues"][0]["agents"] = ["nobody-of-this-name"]
     our_desk.reload()
-    our_desk.wait_for_log("config not taken")
+    our_desk.wait_for_log("config_not_taken")
     alert = parsed(only(town.admin))
     assert "nobody-of-this-name" in text_of(alert)
 
     our_desk.settings["queues"][0]["agents"] = ["pavel"]
     our_desk.reload()
-    our_desk.wait_for_log("config reloaded")
+    our_desk.wait_for_log("config_reloaded")
     question = new_mail(town.jana.address, f"support@{town.domain}", "Hi", "Hi.", f"<hi@{town.domain}>")
     send(question, town.postfix.smtp_port)
     only(town.pavel)
