@@ -107,11 +107,12 @@ def make_test_mail(
     where it is sent to the desk itself."""
     from gateway.mail.compose import compose
     from gateway.mail.message import Address
+    from gateway.mail.spelling import a_labels
     from gateway.ports import Delivery
 
     sender = queue.addresses[0]
     unique = ids.token()
-    message_id = f"test.{unique}@{settings.desk.domain}"
+    message_id = f"test.{unique}@{a_labels(settings.desk.domain) or settings.desk.domain}"
     text = body if body is not None else f"This is a test mail of {settings.desk.name}, sent by an admin.\n"
     composed = compose(
         [

@@ -10,7 +10,6 @@ from gateway.notices.desk import Desk
 from gateway.notices.values import Notice
 from gateway.screen.values import Mail, Screening
 from gateway.settings.model import Agent, Queue
-from gateway.tickets.pieces import trust_steps
 from gateway.tickets.values import Decision, TicketFacts, Triage
 
 _ENCRYPTIONS = {"pgp": "OpenPGP", "smime": "S/MIME"}
@@ -97,7 +96,7 @@ def held(desk: Desk, mail: Mail, screening: Screening, decision: Decision) -> tu
                 "desk": {"name": desk.name_of(queue), "address": queue.addresses[0]},
                 "label": label,
                 "reason": decision.outcome.removeprefix("held: "),
-                "why": trust_steps(mail, screening.trust),
+                "why": screening.trust.why,
                 "text": mail.message.new_text,
             },
             auto_submitted="auto-generated",

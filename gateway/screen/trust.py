@@ -69,7 +69,10 @@ def _signed(mail: Mail, agent: Agent, why: list[str]) -> bool:
         if signed.role in (AGENT, NOTE) and any(mail.signer.issued_to(signed, a) for a in addresses):
             why.append(f"{mark} was issued to {agent.name}")
             return True
-    why.append(f"no signed reply address that was issued to {agent.name}")
+    if mail.settings.signing.mode == "message_id":
+        why.append(f"it answers no mail of ours to {agent.name} (none is in its In-Reply-To or References)")
+    else:
+        why.append(f"no signed reply address that was issued to {agent.name}")
     return False
 
 

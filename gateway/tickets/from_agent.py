@@ -11,7 +11,7 @@ from gateway.screen.values import ANY_AGENT, Verdict
 from gateway.tickets.answer_text import answer_text
 from gateway.tickets.doubts import doubt
 from gateway.tickets.people import carbon_copies, left_out, named_beside
-from gateway.tickets.pieces import entry_of, held, joined, moved, trust_steps, uncopied
+from gateway.tickets.pieces import entry_of, held, joined, moved, uncopied
 from gateway.tickets.states import Cause, after
 from gateway.tickets.values import Case, Decision, NewEvent, Participant, TicketFacts
 
@@ -31,7 +31,7 @@ def from_agent(case: Case) -> Decision:
     if ticket is None:
         return held("an agent's answer to a ticket that is not there", None)
     if screening.trust.level == "claimed_agent":
-        return held(trust_steps(mail, screening.trust)[-1], ticket)
+        return held(screening.trust.why[-1], ticket)
     released = mail.envelope.released
     roles = {signed.role for _, signed in signed_recipients(mail)}
     if {AGENT, NOTE} <= roles and not released:

@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 from gateway.mail.message import Address
-from gateway.screen.values import Mail, Trust
 from gateway.tickets.states import State
 from gateway.tickets.values import Case, Decision, NewEntry, NewEvent, Participant, TicketFacts
-
-_NO_ADDRESS = "no signed reply address"
 
 
 def entry_of(case: Case, kind: str, author: str, agent: str | None) -> NewEntry:
@@ -47,18 +44,6 @@ def moved(before: State, now: State, actor: str) -> tuple[NewEvent, ...]:
 def uncopied(count: int, actor: str) -> tuple[NewEvent, ...]:
     """The event of people in Cc who were not taken along."""
     return (NewEvent("copies_left_out", actor, {"count": count}),) if count else ()
-
-
-def trust_steps(mail: Mail, trust: Trust) -> tuple[str, ...]:
-    """`trust.why` in words that are true where Message-IDs are signed and addresses are not."""
-    if mail.settings.signing.mode != "message_id":
-        return trust.why
-    return tuple(
-        f"it answers no mail of ours to {trust.agent} (none is in its In-Reply-To or References)"
-        if step.startswith(_NO_ADDRESS)
-        else step
-        for step in trust.why
-    )
 
 
 def joined(added: tuple[Participant, ...], actor: str) -> tuple[NewEvent, ...]:
