@@ -49,10 +49,11 @@ OUTBOX = {
 EVENTS = {
     "created": "The ticket was made.",
     "customer_replied": "A customer's or third party's mail was added.",
-    "answered": "An agent's public answer was added.",
+    "answered": "An agent's public answer was added. `had_directly`: who got the agent's own mail.",
     "noted": "An agent's note was added.",
     "state_changed": "The state changed.",
     "participant_added": "Somebody in Cc of a participant's or agent's mail is on the ticket from now on.",
+    "copies_left_out": "A mail names more people than one can bring along; `count` of them do not take part.",
     "acknowledgement_held_back": "The sender got as many acknowledgements within the hour as are allowed.",
     "delivery_failure": "A mail of the ticket was refused or returned.",
     "delivery_delay": "A report says that a mail of the ticket is late.",
@@ -76,7 +77,10 @@ class Kind:
 
 
 _TICKET = ("desk", "ticket")
-_NEWS = (*_TICKET, "text", "author", "silent", "reasons", "attachments", "left_out", "related")
+_NEWS = (
+    *_TICKET, "text", "author", "silent", "encrypted", "reasons", "copies_left_out", "had_directly",
+    "attachments", "left_out", "related",
+)  # fmt: skip
 NOTICES = {
     "acknowledgement": Kind(
         "the requester",
@@ -84,7 +88,8 @@ NOTICES = {
         _TICKET,
     ),
     "answer": Kind(
-        "the requester and each Cc participant, a mail of their own each",
+        "the requester and each Cc participant, a mail of their own each, but for who stands in To or Cc of"
+        " the agent's own mail",
         "an agent's public answer",
         (*_TICKET, "text", "agent", "signature"),
     ),
@@ -115,14 +120,19 @@ VARIABLES = {
     "reply_address": "The mail's Reply-To.",
     "desk": "`name` as in From, `address` of the queue (an alert has `name` only).",
     "ticket": "`label` (DESK-1042), `number`, `subject`, `state`, `priority`, `queue`, `assignee`,"
-    " `created_at` (instant), `people` (requester and Cc, as text), `history` (the last contributions, newest"
-    " first: `kind`, `author`, `name`, `at`, `text`).",
-    "text": "What was written: the new text without quotes and signature; of an alert, what is wrong.",
+    " `assigned_to` (public name), `created_at` (instant), `requester` (as text), `others` (list of"
+    " texts), `people` (requester and Cc, as text), `history` (the last contributions, newest first: `kind`,"
+    " `author`, `name`, `at`, `text`).",
+    "text": "What was written: the new text without quotes and signature; of an agent's answer, what the"
+    " customers get; of an alert, what is wrong.",
     "author": "Who wrote: `name`, `address` (empty for an agent), `kind` (customer, agent, third_party,"
     " machine).",
     "agent": "Who answered: `name`, the public one.",
     "signature": "The queue's signature; may be empty.",
     "silent": "Whether a machine seems to have sent it.",
+    "encrypted": "How the mail is encrypted (OpenPGP, S/MIME), which nobody here could read; else empty.",
+    "copies_left_out": "How many people in Cc were too many to be taken along.",
+    "had_directly": "List of people to whom an agent's own mail went directly.",
     "reasons": "List of texts: why priority and queue are what they are.",
     "attachments": "List of all attachments: `filename`, `content_type`, `size` in octets and more.",
     "left_out": "Those of them that are too large to be sent along (`delivery.attach_up_to`).",

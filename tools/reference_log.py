@@ -1,8 +1,9 @@
 """The page docs/reference/log-events.md: every event that the code logs, with its fields.
 
 `events()` finds each call of a structlog logger in gateway/: its event name, level and fields, with the
-fields that the logger is bound to and those that a caller hands through (`**details`). What an event
-or a field means stands in reference_words. `gaps()` tells what is in only one of the two.
+fields that the logger is bound to, those that a caller hands through (`**details`), and those that a thread
+of delivery is bound to as a whole. What an event or a field means stands in reference_words. `gaps()` tells
+what is in only one of the two.
 """
 
 from __future__ import annotations
@@ -50,6 +51,10 @@ class _Tree:
         """Fields that `self.<attribute>` is bound to, in this module or else in any."""
         own = _bound_in(self.modules[path], attribute)
         return own or set().union(*(_bound_in(tree, attribute) for tree in self.modules.values()))
+
+    def bound_to_threads(self) -> set[str]:
+        """Fields that each line of a delivering thread has."""
+        return {key.arg for call in self.calls("bind_contextvars") for key in call.keywords if key.arg}
 
     def actions(self) -> set[str]:
         """What a decision can be."""
@@ -148,6 +153,8 @@ def events(folder: Path = ROOT / "gateway") -> dict[str, Event]:
             fields = _fields(tree, path, logger, call)
             if "exception" in levels:
                 fields.add("exception")
+            if path.startswith("gateway/delivery/"):
+                fields |= tree.bound_to_threads()
             for name in _names(tree, call.args[0]):
                 event = found[name]
                 event.levels |= {_SHOWN.get(level, level) for level in levels}
@@ -182,11 +189,19 @@ def log_page(made: str) -> str:
         made,
         "",
         *text(
-            "One line an outcome, on standard error: `key='value'` with `daemon.log_format: text`, one JSON"
-            " object with `json`. Every line has `timestamp` (UTC), `level` and `event`. No line holds a"
-            " password or a token; the last line of an error may hold words of the mail that caused it. The"
-            " numbers in `spool`, `outbox`, `outbox_id`, `ticket` and `ticket_id` are those of `ticketgate"
-            " queue show` and `ticketgate tickets show`."
+            "One line an outcome, on standard error: `key='value'` with `daemon.log_format: text`, one"
+            " JSON object with `json`. Every line has `timestamp` (UTC), `level` and `event`. No line holds"
+            " a password or a token, and none is made of what a mail says: no subject, no text; only a"
+            " traceback of a mistake of ours (`exception`) may quote what it fell over. The numbers in"
+            " `spool`, `outbox` and `ticket` are those of `ticketgate queue show` and `ticketgate tickets"
+            " show`."
+        ),
+        *text(
+            "To follow a mail: `mail_accepted` names the envelope, `size` and `spool`; the pipeline's line"
+            " with that `spool` names Message-ID, sender, ticket and the `outbox` numbers of the mails that"
+            " follow; each `delivery` line with such a number names recipient, Message-ID, relay, reply and"
+            " how long it waited. For mails that come by `ticketgate accept` the first of these stands in"
+            " the system log (facility mail)."
         ),
     ]
     for heading, room in (
@@ -195,11 +210,13 @@ def log_page(made: str) -> str:
         ("Delivery", "gateway/delivery/"),
         ("Daemon", "gateway/"),
     ):
-        names = [name for name, one in found.items() if any(path.startswith(room) for path in one.modules)]
+        names = [name for name, one in found.items() if all(path.startswith(room) for path in one.modules)]
         if heading == "Listeners":
-            smtp = [name for name in names if "listener" in found[name].fields or not _of_imap(found[name])]
+            both = [name for name in names if _of_imap(found[name]) is None]
+            lines += _table("Intake, whichever way", found, both)
+            smtp = [name for name in names if _of_imap(found[name]) is False]
             lines += _table("Listeners (SMTP, LMTP)", found, smtp)
-            lines += _table("IMAP accounts", found, [name for name in names if name not in smtp])
+            lines += _table("IMAP accounts", found, [name for name in names if _of_imap(found[name])])
         else:
             lines += _table(heading, found, names)
         for name in names:
@@ -209,9 +226,11 @@ def log_page(made: str) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _of_imap(event: Event) -> bool:
+def _of_imap(event: Event) -> bool | None:
+    """None: also of IMAP."""
     modules = ("imap", "fetch", "mailbox", "oauth")
-    return all(Path(path).name.startswith(modules) for path in event.modules)
+    found = {Path(path).name.startswith(modules) for path in event.modules}
+    return None if len(found) == 2 else found.pop()
 
 
 def _table(heading: str, found: dict[str, Event], names: list[str]) -> list[str]:

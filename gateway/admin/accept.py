@@ -5,7 +5,7 @@ large; 67 nobody here has the address; 75 try again later. Every trouble of ours
 config or in the options too, because an MTA bounces the mail on any other code.
 
 An MTA sends what a command prints on to the sender of the mail, so one plain line is printed, never the
-text of an exception; that goes to the system log (facility mail).
+text of an exception; that goes to the system log (facility mail), as does a line for each mail that is taken.
 """
 
 from __future__ import annotations
@@ -107,7 +107,7 @@ def take(
         token = ids.token()
         database = _database(loaded, state_dir)
         try:
-            return Spool(database, SystemClock()).accept(
+            spool_ids = Spool(database, SystemClock()).accept(
                 [
                     Accept(
                         key=f"pipe/{token}/{name or '-'}",
@@ -125,6 +125,14 @@ def take(
             )
         finally:
             database.disconnect()
+        for spool_id, forward_paths in zip(spool_ids, by_queue.values(), strict=True):
+            # the words of the daemon's own line
+            _log(
+                syslog.LOG_INFO,
+                f"event='mail_accepted' spool={spool_id} reverse_path={reverse_path!r}"
+                f" forward_paths={forward_paths!r} size={raw.size}",
+            )
+    return spool_ids
 
 
 def routes(
@@ -251,6 +259,10 @@ def _at_home(settings: Settings, state_dir: Path) -> None:
 
 
 def _tell_admin(text: str) -> None:
-    syslog.openlog("ticketgate", 0, syslog.LOG_MAIL)
     for line in text.replace("\0", "").splitlines():
-        syslog.syslog(syslog.LOG_ERR, line)
+        _log(syslog.LOG_ERR, line)
+
+
+def _log(level: int, line: str) -> None:
+    syslog.openlog("ticketgate", 0, syslog.LOG_MAIL)
+    syslog.syslog(level, line)

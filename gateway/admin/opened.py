@@ -17,6 +17,7 @@ from gateway.admin.options import load_or_exit
 from gateway.admin.tables import clean, forgiving_output
 
 if TYPE_CHECKING:
+    from gateway.settings.load import Loaded
     from gateway.settings.model import Settings
     from gateway.store.database import Database
 
@@ -30,9 +31,9 @@ def fail(text: str, code: int) -> typer.Exit:
 
 
 @contextmanager
-def opened(config: Path | None) -> Iterator[tuple[Settings, Database]]:
-    """The settings and the database that they name. Trouble with either, also later within the block, ends
-    the command with one line: 78 the config is wrong, 69 the database cannot be used."""
+def opened(config: Path | None) -> Iterator[tuple[Loaded, Database]]:
+    """The config and the database that it names. Trouble with either, also later within the block, ends the
+    command with one line: 78 the config is wrong, 69 the database cannot be used."""
     forgiving_output()
     loaded = load_or_exit(config)
     from gateway.settings.secrets import SecretTrouble
@@ -42,7 +43,7 @@ def opened(config: Path | None) -> Iterator[tuple[Settings, Database]]:
     database = None
     try:
         database = open_existing(loaded.settings, loaded.folder)
-        yield loaded.settings, database
+        yield loaded, database
     except SecretTrouble as trouble:
         raise fail(f"database.password: {trouble.public}", os.EX_CONFIG) from trouble
     except StoreTrouble as trouble:

@@ -12,7 +12,7 @@ import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, TypeGuard
 
 import typer
 
@@ -23,7 +23,7 @@ from gateway.admin.tables import Paint, as_json, clean
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from gateway.settings.model import Settings
+    from gateway.settings.load import Loaded
     from gateway.store.database import Database
     from gateway.store.queue_admin import QueueAdmin
     from gateway.store.queue_views import OutboxItem, QueueViews, SpoolItem
@@ -54,7 +54,7 @@ def list_(
 
         ticketgate queue list --all --limit 500 --json
     """
-    with opened(config) as (settings, database):
+    with opened(config) as (loaded, database):
         from gateway.admin.queue_view import listing, outbox_json, spool_json
         from gateway.store.queue_views import OUTBOX_OPEN, OUTBOX_STATES, SPOOL_OPEN, SPOOL_STATES
 
@@ -70,7 +70,7 @@ def list_(
         }
         print(as_json(value))
     else:
-        print(listing(settings, *spool, *outbox, Paint.for_stdout()))
+        print(listing(loaded.settings, *spool, *outbox, Paint.for_stdout()))
     return os.EX_OK
 
 
@@ -81,7 +81,8 @@ def show(
     config: ConfigOption = None,
     json_: JsonOption = False,
 ) -> int:
-    """Show one mail. Its envelope, its state, what became of it, and why it is in quarantine.
+    """Show one mail. Its envelope, its state, what became of it, why it is in quarantine; of a held mail,
+    what letting it in would do.
 
     Examples:
 
@@ -89,22 +90,23 @@ def show(
 
         ticketgate queue show outbox:7 --raw > mail.eml
     """
-    with opened(config) as (settings, database):
+    with opened(config) as (loaded, database):
         from gateway.admin.queue_view import outbox_json, outbox_page, spool_json, spool_page
-        from gateway.store.queue_views import SpoolItem
+        from gateway.store.queue_views import OutboxItem
 
         views = _views(database)
         item = _item(views, id_)
+        paint, settings = Paint.for_stdout(), loaded.settings
         if raw:
             _print_raw(views, item)
-        elif json_:
-            print(as_json(spool_json(item) if isinstance(item, SpoolItem) else outbox_json(item)))
+        elif isinstance(item, OutboxItem):
+            print(as_json(outbox_json(item)) if json_ else outbox_page(settings, item, paint))
         else:
-            paint = Paint.for_stdout()
+            release = _released(loaded, database, item)
             print(
-                spool_page(settings, item, paint)
-                if isinstance(item, SpoolItem)
-                else outbox_page(settings, item, paint)
+                as_json(spool_json(item) | {"release": release or None})
+                if json_
+                else spool_page(settings, item, paint, release)
             )
     return os.EX_OK
 
@@ -119,11 +121,11 @@ def retry(
     Example: ticketgate queue retry spool:12 outbox:7
     """
 
-    def one(admin: QueueAdmin, item: Item, settings: Settings) -> str:
+    def one(admin: QueueAdmin, item: Item, loaded: Loaded, database: Database) -> str:
         if _is_spool(item):
             admin.retry_spool(item.id, force)
             return "is tried again"
-        admin.retry_outbox(item.id, settings.delivery.retry.expiry, force)
+        admin.retry_outbox(item.id, loaded.settings.delivery.retry.expiry, force)
         return "is sent again"
 
     return _each(ids, config, json_, one)
@@ -133,18 +135,23 @@ def retry(
 def release(
     ids: IdsArgument, force: ForceOption = False, config: ConfigOption = None, json_: JsonOption = False
 ) -> int:
-    """Let held mail in, as it is. You have looked at it, and it is from whom it says.
+    """Let held mail in. You have looked at it, and it is from whom it says: what it was held for is not
+    asked again. It then does what such a mail does. A note stays a note, and nobody outside hears of it. An
+    agent's answer goes to the customer word for word, also a #word at its beginning that is no command.
+    Anybody else's mail makes a ticket or is added to one. `ticketgate queue show` tells beforehand which of
+    these it is.
 
     Example: ticketgate queue release spool:12
     """
 
-    def one(admin: QueueAdmin, item: Item, settings: Settings) -> str:
+    def one(admin: QueueAdmin, item: Item, loaded: Loaded, database: Database) -> str:
         from gateway.store.queue_admin import Refused
 
         if not _is_spool(item):
             raise Refused(f"outbox:{item.id} goes out; only mail that came in is held")
+        what = _released(loaded, database, item)
         admin.release_spool(item.id, force)
-        return "is let in"
+        return f"is let in: {what}"
 
     return _each(ids, config, json_, one)
 
@@ -162,7 +169,7 @@ def drop(
     Example: ticketgate queue drop spool:12 --yes
     """
 
-    def one(admin: QueueAdmin, item: Item, settings: Settings) -> str:
+    def one(admin: QueueAdmin, item: Item, loaded: Loaded, database: Database) -> str:
         if _is_spool(item):
             admin.drop_spool(item.id, force)
         else:
@@ -187,12 +194,12 @@ def _each(
     ids: list[str],
     config: Path | None,
     json_: bool,
-    act: Callable[[QueueAdmin, Item, Settings], str],
+    act: Callable[[QueueAdmin, Item, Loaded, Database], str],
     before: Callable[[list[Item]], None] | None = None,
 ) -> int:
     """Do something to each mail; the worst outcome is the exit code."""
     code, told = os.EX_OK, []
-    with opened(config) as (settings, database):
+    with opened(config) as (loaded, database):
         from gateway.store.queue_admin import QueueAdmin, Refused
 
         views = _views(database)
@@ -203,7 +210,7 @@ def _each(
         for item in items:
             name = f"{'spool' if _is_spool(item) else 'outbox'}:{item.id}"
             try:
-                done = act(admin, item, settings)
+                done = act(admin, item, loaded, database)
             except Refused as refused:
                 code = os.EX_DATAERR
                 told.append({"id": name, "done": False, "text": str(refused)})
@@ -231,7 +238,16 @@ def _views(database: Database) -> QueueViews:
     return QueueViews(database, Spool(database, SystemClock()))
 
 
-def _is_spool(item: Item) -> bool:
+def _released(loaded: Loaded, database: Database, item: SpoolItem) -> str:
+    """What letting a held mail in does; empty for any other."""
+    if item.state != "hold":
+        return ""
+    from gateway.admin.release import what_release_does
+
+    return what_release_does(loaded, database, item, _now())
+
+
+def _is_spool(item: Item) -> TypeGuard[SpoolItem]:
     from gateway.store.queue_views import SpoolItem
 
     return isinstance(item, SpoolItem)

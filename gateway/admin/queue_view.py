@@ -98,8 +98,8 @@ def one_line(item: SpoolItem | OutboxItem) -> str:
     return clean(f"outbox:{item.id}  {item.state}  to {item.forward_path}: {item.subject}")
 
 
-def spool_page(settings: Settings, item: SpoolItem, paint: Paint) -> str:
-    """All about a mail that came in."""
+def spool_page(settings: Settings, item: SpoolItem, paint: Paint, release: str) -> str:
+    """All about a mail that came in. `release`: what letting it in does, where it is held."""
     zone = zone_of(settings)
     sender = {None: "(unknown)", "": "<> (null)"}.get(item.reverse_path, item.reverse_path)
     lines = [_head(f"spool:{item.id}", item.state, paint)]
@@ -122,6 +122,7 @@ def spool_page(settings: Settings, item: SpoolItem, paint: Paint) -> str:
             "ticket": label(settings, item.ticket) if item.ticket else "",
             "entry": f"#{item.entry}" if item.entry else "",
             "key": item.key,
+            "if let in": release,
         },
         paint,
     )

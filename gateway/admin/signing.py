@@ -27,6 +27,14 @@ def readable_signer(loaded: Loaded, ids: Ids) -> Signer:
     return Signer(keys, next(iter(keys)), loaded.settings.signing.delimiter)
 
 
+def own_signer(loaded: Loaded) -> Signer | None:
+    """The daemon's own signer, or None where its keys cannot be read."""
+    from gateway.mail.signed import Signer
+
+    keys = _keys(loaded)
+    return Signer(keys, next(iter(keys)), loaded.settings.signing.delimiter) if keys else None
+
+
 def _keys(loaded: Loaded) -> dict[str, bytes]:
     from gateway.settings.secrets import SecretTrouble, read_secret
 

@@ -51,7 +51,8 @@ def list_(
         ticketgate tickets list --state all --limit 1000 --json
     """
     states = _states(state or [])
-    with opened(config) as (settings, database):
+    with opened(config) as (loaded, database):
+        settings = loaded.settings
         from gateway.store.admin_views import AdminViews
 
         _known_queue(settings, queue)
@@ -84,7 +85,8 @@ def show(
 
         ticketgate tickets show DESK-1042 --history --full
     """
-    with opened(config) as (settings, database):
+    with opened(config) as (loaded, database):
+        settings = loaded.settings
         from gateway.store.admin_views import AdminViews
 
         wanted = ticket_number(settings, number)
@@ -125,7 +127,8 @@ def search(
     asked = [word for word in words if word.strip()]
     if not asked:
         raise typer.BadParameter("give a word to look for")
-    with opened(config) as (settings, database):
+    with opened(config) as (loaded, database):
+        settings = loaded.settings
         from gateway.store.admin_views import AdminViews
 
         found = AdminViews(database).search(asked, limit)

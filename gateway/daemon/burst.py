@@ -38,13 +38,13 @@ class Burst:
             if one.stdin is not None:
                 one.stdin.close()
             if one.returncode:
-                log.error("helper failed", pid=one.pid, exit_code=one.returncode)
+                log.error("helper_failed", pid=one.pid, exit_code=one.returncode)
             else:
-                log.info("helper ended", pid=one.pid)
+                log.info("helper_ended", pid=one.pid)
         wanted = min(self._most, waiting // ENOUGH)
         while len(self._running) < wanted:
             helper = subprocess.Popen(self._command, stdin=subprocess.PIPE)  # noqa: S603
-            log.info("helper started", pid=helper.pid, waiting=waiting)
+            log.info("helper_started", pid=helper.pid, waiting=waiting)
             self._running.append(helper)
 
     def stop(self) -> None:

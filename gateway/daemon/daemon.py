@@ -97,9 +97,9 @@ class Daemon:
             loaded = load(self._loaded.folder)
             supervisor.reload(self._next_house(loaded, old))
             self._loaded = loaded
-            log.info("config reloaded")
+            log.info("config_reloaded")
         except (ConfigMistakes, HouseTrouble, StartTrouble) as trouble:
-            log.error("config not taken, the old one stays", reason=str(trouble))
+            log.error("config_not_taken", reason=str(trouble))
             self._tell_admins(old, f"The new config was not taken; the old one stays in use.\n\n{trouble}")
         self._notify.ready("taking mail")
 
@@ -109,7 +109,7 @@ class Daemon:
         try:
             house.store.alerts.raise_("config_trouble", key, text)
         except (StoreTrouble, Conflict) as trouble:
-            log.error("admins not told", reason=str(trouble))
+            log.error("admins_not_told", reason=str(trouble))
 
     def _next_house(self, loaded: Loaded, old: House) -> House:
         for key in ("state_dir", "database"):

@@ -9,14 +9,21 @@ is looked at fifteen times less often.
 from __future__ import annotations
 
 import gc
+from importlib import import_module
 
 YOUNG = 10_000
 """New objects after which the youngest are looked at. A mail leaves a few hundred behind, of which none holds
 the octets of a mail."""
 
 
+_LOADED_LATER = ("chardet", "inscriptis.html_engine", "lxml.etree")
+"""What reading mail loads when it first needs it, so that commands start quickly."""
+
+
 def settle() -> None:
     """Call once, when all is loaded and before the work begins."""
+    for name in _LOADED_LATER:
+        import_module(name)
     gc.collect()
     gc.freeze()
     gc.set_threshold(YOUNG, 20, 20)

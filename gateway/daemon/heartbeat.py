@@ -24,4 +24,4 @@ def heartbeat_loop(store: Store, process: str, clock: Clock, wake: Wake, stop: C
             store.outbox.renew(process, clock.now() + lease)
             store.spool.renew(process, clock.now() + lease)
         except (StoreTrouble, Conflict) as trouble:
-            log.error("leases not renewed", reason=str(trouble), cause=cause_of(trouble))
+            log.error("leases_not_renewed", reason=str(trouble), cause=cause_of(trouble))

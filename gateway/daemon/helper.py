@@ -15,7 +15,7 @@ from gateway.daemon.heartbeat import heartbeat_loop
 from gateway.daemon.house import open_house
 from gateway.daemon.ingest import ingest_round
 from gateway.daemon.logs import configure
-from gateway.daemon.loops import deliver_loop
+from gateway.daemon.loops import deliver_loop, give_back
 from gateway.daemon.wake import Wake
 from gateway.daemon.worker import Worker
 from gateway.delivery.make import make_submitter
@@ -38,6 +38,7 @@ def _until_idle(store: Store, owner: str, clock: Clock, deliver_wake: Wake, stop
             busy_at = clock.monotonic()
         else:
             wake.wait(0.2)
+    give_back(store)
 
 
 def main(config_folder: str) -> int:
@@ -46,7 +47,8 @@ def main(config_folder: str) -> int:
     loaded = load(Path(config_folder))
     configure(loaded.settings.daemon.log_format, loaded.settings.daemon.log_level)
     house = open_house(loaded, clock, ids)
-    owner = f"{socket.gethostname()}/{os.getpid()}/helper"
+    # process ids come again, in a container always the same: a name must not inherit what the dead have left
+    owner = f"{socket.gethostname()}/{os.getpid()}/{ids.token(6)}/helper"
     ended = threading.Event()
     # the daemon ends us through our standard input; a signal to the whole group is the daemon's to hear
     signal.signal(signal.SIGTERM, lambda *_: ended.set())

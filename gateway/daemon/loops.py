@@ -7,6 +7,7 @@ from collections.abc import Callable
 from datetime import datetime
 
 import structlog
+from structlog.contextvars import bind_contextvars
 
 from gateway.daemon.burst import Burst
 from gateway.daemon.ingest import BATCH, ingest_round
@@ -50,6 +51,16 @@ def ingest_loop(
             wake.wait(_due_in(store, clock, ingest=True))
         elif report.taken == BATCH:
             burst_wake.poke()
+    give_back(store)
+
+
+def give_back(store: Store) -> None:
+    """At the end: the tries that the database's trouble has cut short. Where it still cannot be used, the
+    leases end by themselves, and the tries count."""
+    try:
+        store.spool.give_back()
+    except (StoreTrouble, Conflict) as trouble:
+        log.error("leases_not_given_back", reason=str(trouble), cause=cause_of(trouble))
 
 
 def _due_in(store: Store, clock: Clock, ingest: bool) -> float:
@@ -71,7 +82,9 @@ def deliver_loop(
     stop: Callable[[], bool],
 ) -> None:
     """Hand over outgoing mail until `stop`. Admins are told of a way out that cannot be used. A full batch
-    wakes the next worker: while one is enough, two would only be in each other's way."""
+    wakes the next worker: while one is enough, two would only be in each other's way. Log lines of this
+    thread name the way out from now on."""
+    bind_contextvars(relay=store.policy.settings.delivery.via.relay)
     resume_at = clock.now()
     try:
         while not stop():
@@ -93,7 +106,7 @@ def deliver_loop(
                 for kind, text in report.troubles.items():
                     store.alerts.raise_("delivery_trouble", kind, text)
             except (StoreTrouble, Conflict) as trouble:
-                log.error("delivery stopped", reason=str(trouble), cause=cause_of(trouble))
+                log.error("delivery_stopped", reason=str(trouble), cause=cause_of(trouble))
                 wake.wait(_TROUBLE_S)
                 continue
             if report.leased == _DELIVER_BATCH and next_wake is not None:
@@ -114,4 +127,4 @@ def burst_loop(store: Store, burst: Burst, wake: Wake, stop: Callable[[], bool])
         try:
             burst.look(store.spool.waiting())
         except StoreTrouble as trouble:
-            log.error("waiting mail not counted", reason=trouble.public, cause=cause_of(trouble))
+            log.error("waiting_not_counted", reason=trouble.public, cause=cause_of(trouble))

@@ -107,11 +107,11 @@ class Supervisor:
         for thread in self._mailboxes:
             thread.cut_if_stuck()
         for thread in [one for one in self._mailboxes if one.ended]:
-            log.error("mailbox thread ended, starting it anew", mailbox=thread.mailbox.name)
+            log.error("mailbox_thread_ended", mailbox=thread.mailbox.name)
             self._mailboxes.remove(thread)
             self._mailboxes.append(self._start_mailbox(thread.mailbox))
         if self._listening is not None and not self._listening.alive:
-            log.error("listeners ended, starting them anew")
+            log.error("listeners_ended")
             self._start_listeners()
 
     def _watchdog(self) -> None:
@@ -301,6 +301,6 @@ class Supervisor:
             self._burst.join(left(end))
         if late:
             # their leases end by themselves, and their mail goes on elsewhere
-            log.warning("parts did not end in time", parts=late)
+            log.warning("parts_late", parts=late)
         self.house.store.close()
         return not late

@@ -40,13 +40,13 @@ class Ticker:
         try:
             job()
         except Exception:
-            log.exception("tick failed", job=name)
+            log.exception("tick_failed", job=name)
 
     def tick(self) -> None:
         """Run what is due."""
         now = self._clock.now()
         if self._last is not None and now < self._last - _BACKWARDS:
-            log.warning("the clock was set back", seconds=round((self._last - now).total_seconds()))
+            log.warning("clock_set_back", back_s=round((self._last - now).total_seconds()))
             self._plan()
         self._last = now
         self._scheduler.run_pending()

@@ -67,9 +67,9 @@ class Worker:
                     self._body(self._stop.is_set)
                     if self._stop.is_set():
                         return
-                    log.error("part ended by itself", part=self.name)
+                    log.error("part_ended_by_itself", part=self.name)
                 except Exception:
-                    log.exception("part failed", part=self.name)
+                    log.exception("part_failed", part=self.name)
                 self.restarts += 1
                 if self._clock.monotonic() - began > _LONG_ENOUGH_S:
                     pause_s = _FIRST_PAUSE_S

@@ -82,7 +82,7 @@ class _Round:
         if state is None:
             look, first_contact_at = left.Look("first_contact", 0), self.clock.now()
         elif state.uidvalidity != uidvalidity:
-            self._log.warning("uidvalidity_changed", before=state.uidvalidity, now=uidvalidity)
+            self._log.warning("uidvalidity_changed", before=state.uidvalidity, uidvalidity=uidvalidity)
             look, first_contact_at = left.Look("uidvalidity", 0), state.first_contact_at
         else:
             return replace(state, left=dict(state.left))
@@ -167,7 +167,7 @@ class _Round:
         if item.size > self.mailbox.max_size:
             self._report.too_large += 1
             self._state.left[item.uid] = left.too_large(item.size)
-            self._log.warning("mail_left", uid=item.uid, octets=item.size, reason="too_large")
+            self._log.warning("mail_left", uid=item.uid, size=item.size, reason="too_large")
             self._tell(
                 f"{item.uid}",
                 f"A mail of {item.size} octets (UID {item.uid}) is larger than max_size"
@@ -248,7 +248,7 @@ class _Round:
                 self._log.info("mail_taken_earlier", key=mail.key)
             else:
                 self._report.accepted += 1
-                self._log.info("mail_accepted", spool=spool_id, key=mail.key, octets=mail.raw.size)
+                self._log.info("mail_accepted", spool=spool_id, key=mail.key, size=mail.raw.size)
         if any(spool_id is not None for spool_id in ids):
             self.on_accept()
 
@@ -256,7 +256,7 @@ class _Round:
         reason = left.not_given(self._state.left.get(uid), self.clock.now())
         self._state.left[uid] = str(reason)
         self._report.not_given += 1
-        self._log.warning("mail_left", uid=uid, reason="not_given", tries=reason.tries)
+        self._log.warning("mail_left", uid=uid, reason="not_given", attempt=reason.tries)
         if reason.tries == left.TELL_AFTER:
             self._tell(
                 f"{uid}",
@@ -268,7 +268,7 @@ class _Round:
         try:
             self.source.settle(uids)
         except SourceRefused as refused:
-            self._log.warning("settle_refused", mails=len(uids), reason=refused.public)
+            self._log.warning("settle_refused", count=len(uids), reason=refused.public)
             self._report.settle_refused = refused.public
             self._tell(
                 "settle",
@@ -284,7 +284,7 @@ class _Round:
         look = left.parse_look(self._state.left.get(left.FIRST_LOOK))
         if look is None:
             return
-        self._log.info("first_look_done", why=look.why, older_left=look.older)
+        self._log.info("first_look_done", reason=look.why, count=look.older)
         if look.older and look.why == "first_contact":
             self._tell(
                 "first_contact",

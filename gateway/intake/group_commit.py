@@ -112,10 +112,10 @@ class GroupCommit:
         try:
             _answer(mails, self._accept(mails))
         except StoreTrouble as trouble:
-            log.warning("mail not stored", reason=trouble.public, cause=cause_of(trouble), mails=len(mails))
+            log.warning("mail_not_stored", reason=trouble.public, cause=cause_of(trouble), count=len(mails))
             _refuse(mails)
         except Exception:
-            log.exception("mail not stored", mails=len(mails))
+            log.exception("mail_not_stored", count=len(mails))
             if len(mails) == 1:
                 _refuse(mails)
             else:
@@ -151,7 +151,7 @@ def _in_loop(loop: asyncio.AbstractEventLoop, call: Callable[..., None], argumen
     try:
         loop.call_soon_threadsafe(call, argument)
     except RuntimeError:
-        log.warning("nobody waits any more for the commit")
+        log.warning("commit_not_awaited")
 
 
 def _resolve(results: list[tuple[asyncio.Future[SpoolIds], SpoolIds]]) -> None:

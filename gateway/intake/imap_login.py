@@ -185,7 +185,7 @@ def _introduce(client: Client) -> None:
     except imaplib.IMAP4.abort:
         raise
     except imaplib.IMAP4.error as error:
-        log.debug("imap_id_refused", said=one_line(error))
+        log.debug("imap_id_refused", reason=one_line(error))
 
 
 def _astring(text: str) -> str:

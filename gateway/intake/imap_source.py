@@ -248,7 +248,7 @@ class ImapSource:
             raw.write(octets)
             if len(octets) != PIECE:
                 return len(octets) < PIECE and (raw.size > 0 or self._sizes.get(uid) == 0)
-        log.warning("imap_mail_larger_than_told", folder=self._folder, uid=uid, octets=raw.size)
+        log.warning("imap_mail_larger_than_told", folder=self._folder, uid=uid, size=raw.size)
         return False
 
     def settle(self, uids: Sequence[int]) -> None:

@@ -13,10 +13,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import os
 import socket
 import ssl
-import stat
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
@@ -29,6 +27,7 @@ from gateway.intake.smtp_context import ListenerContext
 from gateway.intake.smtp_limits import Connections, InFlight, SlidingWindow
 from gateway.intake.smtp_server import LmtpServer, SmtpServer
 from gateway.intake.sockets import parse_listen
+from gateway.intake.unix_socket import UnixSocket, group_id
 from gateway.ports import Clock, Ids
 from gateway.settings.model import Listener, ListenerTls, Settings
 
@@ -55,7 +54,7 @@ class _Open:
     def __init__(self, context: ListenerContext) -> None:
         self.context = context
         self.servers: list[asyncio.Server] = []
-        self.unix_path: str | None = None
+        self.unix: UnixSocket | None = None
 
     def protocol(self) -> asyncio.Protocol:
         """A connection under the settings of this moment."""
@@ -77,11 +76,15 @@ class _Open:
         if inherited:
             return
         if isinstance(where, str):
-            _remove_dead_socket(where)
+            listener = self.context.listener
+            self.unix = UnixSocket(where, listener.socket_mode, listener.socket_group, _BACKLOG)
             server = await loop.create_unix_server(
-                self.protocol, where, ssl=tls, ssl_handshake_timeout=handshake, backlog=_BACKLOG
+                self.protocol,
+                sock=self.unix.socket,
+                ssl=tls,
+                ssl_handshake_timeout=handshake,
+                backlog=_BACKLOG,
             )
-            self.unix_path = where
         else:
             host, port = where
             server = await loop.create_server(
@@ -90,12 +93,20 @@ class _Open:
         self.servers.append(server)
 
     def close(self) -> None:
+        if self.unix is not None:
+            # before the socket is closed: after that another daemon may have its own at the same path
+            self.unix.remove()
         for server in self.servers:
             server.close()
         self.servers = []
-        if self.unix_path is not None:
-            Path(self.unix_path).unlink(missing_ok=True)
-            self.unix_path = None
+        if self.unix is not None:
+            self.unix.socket.close()
+            self.unix = None
+
+    def permit(self, listener: Listener) -> None:
+        """Mode and group of a unix socket as `listener` says. Raises OSError, ValueError."""
+        if self.unix is not None:
+            self.unix.permit(listener.socket_mode, listener.socket_group)
 
 
 class Listeners:
@@ -159,6 +170,7 @@ class Listeners:
         contexts = [self._context(listener, settings, recipients, logins) for listener in settings.listeners]
         opened: dict[str, _Open] = {}
         kept: list[tuple[_Open, ListenerContext]] = []
+        permitted: list[_Open] = []
         fresh: list[_Open] = []
         try:
             for context in contexts:
@@ -171,7 +183,12 @@ class Listeners:
                 opened[name] = _Open(context)
                 fresh.append(opened[name])
                 await opened[name].open(self._inherited.get(name, ()))
+            for each, context in kept:
+                permitted.append(each)
+                each.permit(context.listener)
         except BaseException:
+            for each in permitted:
+                each.permit(each.context.listener)
             for each in fresh:
                 each.close()
             logins.close()
@@ -179,13 +196,14 @@ class Listeners:
         for each, context in kept:
             each.context = context
         for name, each in opened.items():
-            log.info("listening", listener=name, at=[str(where) for where in _addresses(each)])
+            log.info("listening", listener=name, at=[_shown(where) for where in _addresses(each)])
         return opened, logins
 
     def _context(
         self, listener: Listener, settings: Settings, recipients: Recipients, logins: AgentLogins
     ) -> ListenerContext:
         parse_listen(listener.listen)
+        group_id(listener.socket_group)
         tls = server_tls(listener.tls, self._config_folder) if listener.tls is not None else None
         if listener.proxy_protocol and listener.tls is not None and listener.tls.mode == "implicit":
             raise ValueError(f"listener {listener.name}: a PROXY header cannot stand before implicit TLS")
@@ -236,7 +254,7 @@ class Listeners:
         for connection in left:
             connection.abort()
         if left:
-            log.warning("connections dropped", count=len(left), reason="the grace is over")
+            log.warning("connections_dropped", count=len(left), reason="the grace is over")
         await loop.run_in_executor(None, self._commit.stop)
         if self._logins is not None:
             self._logins.close()
@@ -253,6 +271,13 @@ def _addresses(opened: _Open) -> list[str | tuple[str, int]]:
     return found
 
 
+def _shown(where: str | tuple[str, int]) -> str:
+    if isinstance(where, str):
+        return where
+    host, port = where
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
 def _same_port(old: ListenerContext, new: ListenerContext) -> bool:
     """Whether the port can stay open under the new settings. Implicit TLS belongs to the port itself."""
     return (
@@ -260,19 +285,3 @@ def _same_port(old: ListenerContext, new: ListenerContext) -> bool:
         and old.implicit_tls == new.implicit_tls
         and (not new.implicit_tls or old.listener.tls == new.listener.tls)
     )
-
-
-def _remove_dead_socket(path: str) -> None:
-    """Take away the socket file of a dead process. Raises OSError where somebody listens there."""
-    try:
-        if not stat.S_ISSOCK(os.stat(path).st_mode):
-            return
-    except FileNotFoundError:
-        return
-    with socket.socket(socket.AF_UNIX) as probe:
-        try:
-            probe.connect(path)
-        except ConnectionRefusedError:
-            os.unlink(path)
-            return
-    raise OSError(f"somebody listens on {path} already")

@@ -13,6 +13,8 @@ import re
 import unicodedata
 from typing import NamedTuple
 
+from gateway.mail.spelling import a_labels
+
 MAX_ADDRESS = 512
 """Octets of one address. RFC 5321 wants 256; senders that fold other addresses into their own need more."""
 
@@ -115,12 +117,8 @@ def comparable(address: str) -> str:
 
 
 def _a_labels(domain: str) -> str:
-    if domain.isascii():
-        return domain.lower()
-    try:
-        return domain.encode("idna").decode("ascii").lower()
-    except UnicodeError:
-        return unicodedata.normalize("NFC", domain).casefold()
+    found = a_labels(domain)
+    return unicodedata.normalize("NFC", domain).casefold() if found is None else found.lower()
 
 
 def _is_dot_atom(text: str) -> bool:

@@ -64,7 +64,7 @@ class Connection(Stream):
                 await self._converse()
             await self.flush()
         except (ConnectionError, asyncio.IncompleteReadError):
-            self.log.debug("connection closed", client=self.client, reason="the client left")
+            self.log.debug("connection_closed", client=self.client, reason="the client left")
         finally:
             self._over = True
             self._close()
@@ -77,7 +77,7 @@ class Connection(Stream):
         peer = self.session.peer
         self.client = str(peer[0]) if isinstance(peer, tuple) else "local"
         if self.context.listener.proxy_protocol and not await self._read_proxy_header():
-            self.log.warning("connection refused", client=self.client, reason="no valid PROXY header")
+            self.log.warning("connection_refused", client=self.client, reason="no valid PROXY header")
             return False
         key = client_key(self.client)
         if not connections.enter_client(key):
@@ -86,7 +86,7 @@ class Connection(Stream):
         return True
 
     async def _refuse(self, reason: str) -> bool:
-        self.log.warning("connection refused", client=self.client, reason=reason)
+        self.log.warning("connection_refused", client=self.client, reason=reason)
         await self.push("421 4.7.0 Too many connections, try again later")
         return False
 
@@ -116,7 +116,7 @@ class Connection(Stream):
             except (ConnectionError, asyncio.IncompleteReadError):
                 raise
             except TLSSetupException as error:
-                self.log.info("connection closed", client=self.client, reason="TLS failed")
+                self.log.info("connection_closed", client=self.client, reason="TLS failed")
                 self._original_transport.abort()
                 self.connection_lost(error)
                 return
@@ -172,7 +172,7 @@ class Connection(Stream):
         await method(argument.strip(" \t") or None)
 
     async def _dismiss(self, reason: str) -> None:
-        self.log.warning("connection closed", client=self.client, reason=reason)
+        self.log.warning("connection_closed", client=self.client, reason=reason)
         await self.push("421 4.7.0 Too many errors, closing connection")
         self._over = True
 
@@ -182,7 +182,7 @@ class Connection(Stream):
 
     async def handle_exception(self, error: Exception) -> str:
         """The public answer to an exception of ours; the private side goes into the log."""
-        self.log.error("listener failed", client=self.client, exc_info=error)
+        self.log.error("listener_failed", client=self.client, exc_info=error)
         return "451 4.3.0 Temporary trouble here, try again later"
 
     async def smtp_QUIT(self, arg: str | None) -> None:

@@ -119,14 +119,14 @@ class EnvelopeCommands(SecureConnection):
     def _refusal_of_mail(self, path: Path) -> str | None:
         size = int(path.parameters.get("SIZE") or 0)
         if size > self.context.listener.limits.message_size:
-            self.log_refusal("too large", size=size)
+            self.log_refusal("too large", path.address, size=size)
             return TOO_LARGE
         if not self.context.in_flight.has_room(max(size, 1)):
-            self.log_refusal("too many octets in flight", size=size)
+            self.log_refusal("too many octets in flight", path.address, size=size)
             return NO_ROOM
         assert self._client_key is not None
         if not self.context.rate.take(self._client_key):
-            self.log_refusal("too many mails a minute")
+            self.log_refusal("too many mails a minute", path.address)
             return "450 4.7.1 Too many mails from you in this minute, try again later"
         return None
 
@@ -162,8 +162,11 @@ class EnvelopeCommands(SecureConnection):
             return
         await self.push(reply)
 
-    def log_refusal(self, reason: str, **details: object) -> None:
-        self.log.info("mail refused", client=self.client, reason=reason, **details)
+    def log_refusal(self, reason: str, reverse_path: str | None = None, **details: object) -> None:
+        """One line for a mail or a recipient that is not taken. `reverse_path`: where MAIL itself is
+        refused."""
+        sender = self.envelope.mail_from if reverse_path is None else reverse_path
+        self.log.info("mail_refused", client=self.client, reason=reason, reverse_path=sender, **details)
 
 
 def _path(keyword: str, arg: str | None) -> Path | None:

@@ -8,8 +8,10 @@ Raises nothing.
 
 from __future__ import annotations
 
+import asyncio
 import ipaddress
 from collections import Counter, deque
+from collections.abc import Callable
 
 from gateway.ports import Clock
 from gateway.settings.model import ListenerLimits
@@ -66,6 +68,55 @@ class SlidingWindow:
         for key in list(self._events):
             self.is_full(key)
         self._sweep_at = max(_SWEEP_AT, 2 * len(self._events))
+
+
+class Floods:
+    """Tells of what comes by the hundred by its count: of the first at once, of those that follow once a
+    minute, as long as they come. Used in the event loop."""
+
+    def __init__(self, clock: Clock, tell: Callable[[str, int], None], seconds: float = 60.0) -> None:
+        """`tell(key, count)` is called with the number of events since it was last called."""
+        self._clock = clock
+        self._tell = tell
+        self._seconds = seconds
+        self._counts: dict[str, tuple[float, int]] = {}
+        self._timer: asyncio.TimerHandle | None = None
+
+    def note(self, key: str) -> None:
+        """One event."""
+        self.tell_due()
+        since, count = self._counts.get(key, (self._clock.monotonic(), -1))
+        if count < 0:
+            self._tell(key, 1)
+        self._counts[key] = since, count + 1
+        if self._timer is None:
+            self._timer = asyncio.get_running_loop().call_later(self._seconds, self._tick)
+
+    def tell_due(self) -> None:
+        """Tell the counts whose minute is over; a key without any is forgotten."""
+        now = self._clock.monotonic()
+        for key, (since, count) in list(self._counts.items()):
+            if now - since >= self._seconds:
+                del self._counts[key]
+                if count:
+                    self._tell(key, count)
+                    self._counts[key] = now, 0
+
+    def _tick(self) -> None:
+        self._timer = None
+        self.tell_due()
+        if self._counts:
+            self._timer = asyncio.get_running_loop().call_later(self._seconds / 4, self._tick)
+
+    def end(self) -> None:
+        """Tell what is left."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        for key, (_, count) in self._counts.items():
+            if count:
+                self._tell(key, count)
+        self._counts.clear()
 
 
 class Connections:

@@ -85,14 +85,20 @@ class SecureConnection(Connection):
         try:
             agent = await logins.check(self._client_key, parsed.auth_data.login, parsed.auth_data.password)
         except AuthBusy:
-            self.log.warning("login refused", client=self.client, reason="too many attempts")
             busy = "454 4.7.0 Temporary authentication failure"
             return AuthResult(success=False, handled=False, message=busy)
         if agent is not None:
-            self.log.info("login accepted", client=self.client, agent=agent)
+            self.log.info("login_accepted", client=self.client, agent=agent)
             return AuthResult(success=True, auth_data=agent)
         self._failed_logins += 1
-        self.log.warning("login refused", client=self.client, reason="wrong user or password")
+        known = logins.agent(parsed.auth_data.login)
+        # a login that is nobody's stays out of the log: people type their passwords there
+        self.log.warning(
+            "login_refused",
+            client=self.client,
+            agent=None if known is None else known.name,
+            reason="unknown user" if known is None else "wrong password",
+        )
         await asyncio.sleep(self.context.login_delay_s)
         if self._failed_logins >= _FAILED_LOGINS:
             self._over = True

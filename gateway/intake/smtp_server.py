@@ -96,7 +96,7 @@ class SmtpServer(EnvelopeCommands):
             if decoder.fault is None:
                 replies = await self._store(in_hand)
             else:
-                self.log_refusal(decoder.fault.value, size=decoder.size, trouble=decoder.trouble)
+                self.log_refusal(decoder.fault.value, size=decoder.size, cause=decoder.trouble)
                 replies = self._same_for_all(_FAULTS[decoder.fault])
         except ConnectionError:
             self.log_refusal("connection lost during DATA", size=decoder.size)
@@ -163,8 +163,10 @@ class SmtpServer(EnvelopeCommands):
             return
         for accept, spool_id in zip(accepts, done.result(), strict=True):
             self.log.info(
-                "mail accepted",
+                "mail_accepted",
                 spool=spool_id,
+                reverse_path=accept.reverse_path,
+                forward_paths=list(accept.forward_paths),
                 size=size,
                 client=self.client,
                 queue=accept.queue,

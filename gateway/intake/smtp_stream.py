@@ -137,7 +137,7 @@ class Stream(SMTP):
         if self.loop.time() < self._deadline:
             self._arm()
             return
-        self.log.info("connection closed", client=self.client, reason="timeout")
+        self.log.info("connection_closed", client=self.client, reason="timeout")
         self.part("421 4.4.2 Timeout, closing connection")
 
     def part(self, reply: str) -> None:

@@ -13,8 +13,6 @@ import re
 from functools import lru_cache
 from typing import NamedTuple
 
-import chardet
-
 _GUESSED_OCTETS = 16 * 1024
 _SUPERSETS = {
     "iso8859-1": "cp1252",
@@ -141,6 +139,8 @@ def _mostly_read(text: str, codec: str) -> bool:
 
 def guess(octets: bytes) -> str | None:
     """The codec that `octets` are most likely written in, None where nothing can be said."""
+    import chardet  # most mail says its charset
+
     sample = octets[:_GUESSED_OCTETS]
     found = chardet.detect(sample)
     label = found.get("encoding")

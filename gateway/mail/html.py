@@ -10,11 +10,8 @@ from __future__ import annotations
 
 import html as entities
 import re
-
-from inscriptis.css_profiles import STRICT_CSS_PROFILE
-from inscriptis.html_engine import Inscriptis
-from inscriptis.model.config import ParserConfig
-from lxml import etree
+from functools import cache
+from typing import TYPE_CHECKING, Any
 
 from gateway.mail.charsets import safe
 from gateway.mail.lines import BEGIN, END, REST, SIGNED, UNSIGNED, unmarked
@@ -58,7 +55,9 @@ _SURE = (
     "gmail_quote", "yahoo_quoted", "moz-cite-prefix", "protonmail_quote", 'type="cite', "type=cite",
     "type='cite", "divRplyFwdMsg", "OLK_SRC_BODY_SECTION", "appendonsend",
 )  # fmt: skip
-_CONFIG = ParserConfig(css=STRICT_CSS_PROFILE)
+
+if TYPE_CHECKING:
+    from lxml import etree
 
 
 def to_text(markup: str) -> str:
@@ -76,8 +75,20 @@ def marks_quotes(markup: str) -> bool:
     return any(sign in markup for sign in _SURE)
 
 
+@cache
+def _config() -> Any:
+    from inscriptis.css_profiles import STRICT_CSS_PROFILE
+    from inscriptis.model.config import ParserConfig
+
+    return ParserConfig(css=STRICT_CSS_PROFILE)
+
+
 def _rendered(markup: str) -> str:
     """What inscriptis makes of it; "" where it cannot."""
+    # a command that meets no HTML starts without them
+    from inscriptis.html_engine import Inscriptis
+    from lxml import etree
+
     try:
         parser = etree.HTMLParser(encoding="utf-8", remove_pis=True, remove_comments=True)
         root = etree.fromstring(markup.encode("utf-8", "replace"), parser)
@@ -90,12 +101,14 @@ def _rendered(markup: str) -> str:
             _mark_quotes(root)
         if "href" in markup:
             _show_links(root)
-        return str(Inscriptis(root, _CONFIG).get_text())
+        return str(Inscriptis(root, _config()).get_text())
     except (etree.LxmlError, ValueError, RecursionError, IndexError, TypeError, AttributeError, KeyError):
         return ""
 
 
 def _depth(root: etree._Element) -> int:
+    from lxml import etree
+
     depth = deepest = 0
     for event, _ in etree.iterwalk(root, events=("start", "end")):
         if event == "start":
@@ -172,12 +185,16 @@ def _show_links(root: etree._Element) -> None:
 
 
 def _mark_before(element: etree._Element, mark: str) -> None:
+    from lxml import etree
+
     begin = etree.Element("div")
     begin.text = mark
     element.addprevious(begin)
 
 
 def _mark_after(element: etree._Element, mark: str) -> None:
+    from lxml import etree
+
     end = etree.Element("div")
     end.text, end.tail, element.tail = mark, element.tail, None
     element.addnext(end)

@@ -31,6 +31,12 @@ class SmtpDelivery(Model):
     timeout: Wait = timedelta(seconds=60)
     """Longest wait for the server."""
 
+    @property
+    def relay(self) -> str:
+        """The way out in a word, as log lines name it."""
+        usual = 465 if self.tls.mode == "implicit" else 587 if self.user else 25
+        return f"{self.host}:{self.port or usual}"
+
 
 class LmtpDelivery(Model):
     """Straight into a mail store."""
@@ -46,6 +52,11 @@ class LmtpDelivery(Model):
     timeout: Wait = timedelta(seconds=60)
     """Longest wait for the server."""
 
+    @property
+    def relay(self) -> str:
+        """The way out in a word, as log lines name it."""
+        return f"unix:{self.socket}" if self.socket else f"{self.host}:{self.port}"
+
 
 class SendmailDelivery(Model):
     """A sendmail-compatible program."""
@@ -57,6 +68,11 @@ class SendmailDelivery(Model):
     timeout: Wait = timedelta(seconds=60)
     """Longest wait for the program."""
 
+    @property
+    def relay(self) -> str:
+        """The way out in a word, as log lines name it."""
+        return self.command[0]
+
 
 class MaildirDelivery(Model):
     """A Maildir that any mail client opens: for a look, and for tests."""
@@ -65,6 +81,11 @@ class MaildirDelivery(Model):
     """Which way."""
     path: str = "mail"
     """Relative to the state folder. One Maildir for all recipients."""
+
+    @property
+    def relay(self) -> str:
+        """The way out in a word, as log lines name it."""
+        return f"maildir:{self.path}"
 
 
 class Retry(Model):

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 from pydantic import Field, StringConstraints
 
 from gateway.settings.base import Model, Name, Port, Secret, Tls
-from gateway.settings.units import Duration, Size, Wait
+from gateway.settings.units import Duration, FileMode, Size, Wait
 from gateway.settings.words import Says
 
 
@@ -119,7 +119,15 @@ class Listener(Model):
         StringConstraints(pattern=r"^(unix:.+|\[?[^\s]+\]?:\d{1,5})$"),
         Says("host:port, [v6]:port or unix:/path"),
     ]
-    """host:port, [v6]:port or unix:/path."""
+    """host:port, [v6]:port or unix:/path. The folder of a unix socket must be there, and the client must be
+    able to enter it: Postfix, whose lmtp client often runs in a chroot, sees
+    `unix:/var/spool/postfix/desk/lmtp` as `lmtp:unix:desk/lmtp`. A socket of systemd
+    (`ticketgate-lmtp.socket`) is taken in place of `listen`, and has a mode and group of its own."""
+    socket_mode: FileMode = 0o660
+    """Mode of a unix socket: whoever may write to it can hand mail in."""
+    socket_group: str | None = None
+    """Group of a unix socket; the daemon's own where empty. For Postfix `postfix`, as Postfix gives up all
+    further groups of its user; the daemon's user must be a member of it, or root."""
     hostname: str | None = None
     """Name in the greeting; the desk's domain where empty."""
     tls: ListenerTls | None = None

@@ -118,7 +118,15 @@ class Security(Model):
     gets hold of a notice (a forward, a stolen phone, a mailbox breach) can then answer customers in
     the agent's name."""
     authserv_ids: tuple[str, ...] = ()
-    """Names in Authentication-Results fields (RFC 8601) that our own border writes; others are not."""
+    """Names under which our own border servers write Authentication-Results (RFC 8601); other fields are not
+    read. The topmost field of such a name is believed, so the border MUST remove every field of its own name
+    that comes from outside, or anybody can write one and be an agent. Postfix: in `header_checks`
+    `/^Authentication-Results\\s*:.*\\bmx\\.example\\.com\\b/ IGNORE` (what milters add does not pass there).
+    OpenDKIM: `RemoveARFrom mx.example.com` beside the same `AuthservID`. Rspamd: in
+    `local.d/milter_headers.conf` `use = ["authentication-results"]; routines { authentication-results {
+    remove = 0; } }` (0 removes all; it leaves out local and logged-in clients, unless `skip_local` and
+    `skip_authenticated` are false). Then send a mail with a forged field from outside: `ticketgate explain`
+    must not say that the border has authenticated the domain."""
     acknowledgements_per_hour: Annotated[int, Field(ge=1)] = 4
     """Most acknowledgements that one address gets in an hour."""
 

@@ -1,4 +1,4 @@
-"""Durations and sizes with units, as people write them in config files."""
+"""Durations and sizes with units, and file modes, as people write them in config files."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ _SIZE_UNITS = {
     "": 1, "B": 1, "KB": 1000, "MB": 1000**2, "GB": 1000**3, "KIB": 1024, "MIB": 1024**2, "GIB": 1024**3,
 }  # fmt: skip
 _DURATION_TERM = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|[smhdw])", re.ASCII)
+_MODE = re.compile(r"(?:0o?)?([0-7]{3})", re.ASCII)
 _SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([a-z]*)", re.ASCII | re.IGNORECASE)
 
 
@@ -55,6 +56,22 @@ def show_duration(value: timedelta) -> str:
     return " ".join(shown) or "0s"
 
 
+def parse_mode(value: object) -> object:
+    """ "0660", "660", "0o660" → permissions. Always octal, whatever YAML makes of the digits."""
+    if isinstance(value, str) and (found := _MODE.fullmatch(value.strip())):
+        return int(found[1], 8)
+    if isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= 0o777:
+        return value
+    raise ValueError(f"{value!r} is no file mode; write three octal digits: 0660")
+
+
+FileMode = Annotated[
+    int,
+    Field(ge=0, le=0o777),
+    BeforeValidator(parse_mode),
+    PlainSerializer(lambda mode: f"{mode:04o}", return_type=str),
+    Says("a file mode in octal digits, such as 0660"),
+]
 Duration = Annotated[
     timedelta,
     BeforeValidator(parse_duration),

@@ -35,7 +35,7 @@ class Alerts:
         with self._db.write():
             told = self.raise_inside(kind, subject_key, text, now)
         if told:
-            log.warning("alert", kind=kind, key=subject_key, text=text)
+            log.warning("alert", kind=kind, about=subject_key, reason=text)
 
     def raise_inside(self, kind: str, subject_key: str, text: str, now: datetime) -> bool:
         """The same inside a transaction that is open already."""

@@ -43,6 +43,13 @@ class PatientSqlite(SqliteDatabase):
         self.patient(0)
         self._begin(connection, f"BEGIN {lock_type}")
 
+    def rollback(self) -> None:
+        """A full disk or a broken file makes SQLite roll back by itself; what had gone wrong then must not
+        hide behind "no transaction is active"."""
+        connection: sqlite3.Connection = self.connection()  # type: ignore[no-untyped-call]
+        if connection.in_transaction:
+            super().rollback()
+
     @staticmethod
     def _begin(connection: sqlite3.Connection, statement: str) -> None:
         left_s, pause_s = PATIENCE_S, _FIRST_PAUSE_S

@@ -10,7 +10,8 @@ from __future__ import annotations
 import hashlib
 import io
 import itertools
-from collections.abc import Iterator, Sequence
+import threading
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -98,6 +99,8 @@ class Spool:
     def __init__(self, database: Database, clock: Clock) -> None:
         self._db = database
         self._clock = clock
+        self._owed: dict[str, set[int]] = {}
+        self._owing = threading.Lock()
 
     def accept(self, mails: Sequence[Accept]) -> list[int | None]:
         """T1: store all of `mails` in one durable commit. Returns a spool id each, None where the key was
@@ -152,6 +155,7 @@ class Spool:
         holds, from a round that broke off, is due. Taking counts as a try, so that a mail which kills the
         process is known by its count; one that was tried before is taken alone, so that it takes no others
         with it."""
+        self.give_back()
         now = to_ms(self._clock.now())
         with self._db.read():
             if not self._db.sql(_DUE, (now, now, owner, 1)).fetchone():
@@ -199,6 +203,35 @@ class Spool:
                 "UPDATE spool SET lease_owner = NULL, lease_until = NULL, attempts = attempts - 1"
                 " WHERE lease_owner = ?",
                 (owner,),
+            )
+
+    def broken_off(self, owner: str, ids: Iterable[int]) -> None:
+        """Trouble with the database ended a round of `owner`; `ids` are the mails that it had in hand. Their
+        tries say nothing about them, and are given back before anybody of this process takes a mail, also
+        where another process has them by then. Touches no database."""
+        with self._owing:
+            self._owed.setdefault(owner, set()).update(ids)
+
+    def give_back(self) -> None:
+        """Give the tries back that `broken_off` has told of, where there are any."""
+        if not self._owed:
+            return
+        # an owner that begins its next round waits here, so that what it leases then stays its own
+        with self._owing:
+            for owner in list(self._owed):
+                self._give_back(owner, self._owed[owner])
+                del self._owed[owner]
+
+    def _give_back(self, owner: str, ids: Collection[int]) -> None:
+        among = f"id IN ({', '.join('?' * len(ids))}) OR " if ids else ""
+        with self._db.write():
+            # what is the owner's and not among the ids: its lease was committed, but the answer was lost
+            self._db.sql(
+                "UPDATE spool SET attempts = attempts - 1,"  # noqa: S608
+                " lease_until = CASE WHEN lease_owner = ? THEN NULL ELSE lease_until END,"
+                " lease_owner = CASE WHEN lease_owner = ? THEN NULL ELSE lease_owner END"
+                f" WHERE ({among}lease_owner = ?) AND attempts > 0 AND state IN ('received', 'deferred')",
+                (owner, owner, *ids, owner),
             )
 
     def renew(self, process: str, until: datetime) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import subprocess
 import sys
@@ -50,6 +51,20 @@ def test_light_commands_import_no_heavy_library(arguments: tuple[str, ...]) -> N
     assert "typer" in modules
     assert not modules & HEAVY
     assert ("ruamel" in modules) is (arguments == ("check",))
+
+
+def test_a_mail_of_plain_text_is_explained_without_what_it_does_not_need(tmp_path: Path) -> None:
+    mail = tmp_path / "mail.eml"
+    mail.write_bytes(b"From: a@example.org\r\nTo: support@example.com\r\n\r\nhello\r\n")
+    modules = imported("explain", str(mail))
+    assert "mailparser" in modules
+    assert not modules & {"lxml", "inscriptis", "chardet", "structlog", "rich", "peewee", "aiosmtpd"}
+
+
+def test_the_frame_leaves_the_process_as_it_was(capsys: pytest.CaptureFixture[str]) -> None:
+    before = gc.get_threshold(), gc.get_freeze_count()
+    frame.main(["--version"])
+    assert (gc.get_threshold(), gc.get_freeze_count()) == before
 
 
 def test_help_lists_every_command_without_loading_it(capsys: pytest.CaptureFixture[str]) -> None:

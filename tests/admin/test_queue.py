@@ -245,7 +245,10 @@ class TestRetry:
 class TestRelease:
     def test_a_held_mail_comes_in_as_it_is(self, at: Desk, capsys: pytest.CaptureFixture[str]) -> None:
         name = held(at)
-        assert queue(at, capsys, "release", name).out == f"{name} is let in\n"
+        assert queue(at, capsys, "release", name).out == (
+            f"{name} is let in: it makes a new ticket in the queue support; no acknowledgement;"
+            " agents told: petra@example.com\n"
+        )
         at.ingest()
         assert at.sql("SELECT state, outcome, ticket_id FROM spool WHERE id = 1") == (
             "done", "new ticket", 1001,

@@ -62,7 +62,7 @@ def test_a_flood_is_worked_off_by_daemon_and_helper_and_each_mail_once(tmp_path:
         )
     finally:
         desk.close()
-    assert "helper started" in desk.log()
+    assert "helper_started" in desk.log()
     sent = [path.read_bytes() for path in (tmp_path / "var/mail/new").glob("*")]
     assert len(sent) == count * 3
     ids = [line for raw in sent for line in raw.splitlines() if line.startswith(b"Message-ID:")]

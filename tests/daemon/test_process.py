@@ -45,7 +45,7 @@ def test_it_ends_in_time_while_another_process_holds_the_database(desk: Desk) ->
             took_s = time.monotonic() - began
             client.close()
     assert took_s < 9.0, desk.log()
-    assert "parts did not end in time" in desk.log()
+    assert "parts_late" in desk.log()
     assert "'stopped'" in desk.log()
 
 

@@ -21,13 +21,22 @@ def locked(*_: object) -> None:
     raise StoreTrouble("the database cannot be used now") from OSError("database is locked")
 
 
-TABLE: Any = SimpleNamespace(lease=locked, renew=locked, waiting=locked, next_due_at=locked, settle=locked)
+TABLE: Any = SimpleNamespace(
+    lease=locked,
+    renew=locked,
+    waiting=locked,
+    next_due_at=locked,
+    settle=locked,
+    broken_off=lambda *_: None,
+    give_back=lambda: None,
+)
 STORE: Any = SimpleNamespace(
     spool=TABLE,
     outbox=TABLE,
     policy=SimpleNamespace(
         settings=SimpleNamespace(
-            daemon=SimpleNamespace(lease=timedelta(seconds=9)), delivery=SimpleNamespace(retry=None)
+            daemon=SimpleNamespace(lease=timedelta(seconds=9)),
+            delivery=SimpleNamespace(retry=None, via=SimpleNamespace(relay="mx")),
         )
     ),
 )
@@ -66,10 +75,10 @@ def burst() -> None:
 @pytest.mark.parametrize(
     ("loop", "event"),
     [
-        (ingest, "ingest stopped"),
-        (deliver, "delivery stopped"),
-        (heartbeat, "leases not renewed"),
-        (burst, "waiting mail not counted"),
+        (ingest, "ingest_stopped"),
+        (deliver, "delivery_stopped"),
+        (heartbeat, "leases_not_renewed"),
+        (burst, "waiting_not_counted"),
     ],
 )
 def test_the_cause_stands_in_the_log(loop: Callable[[], None], event: str) -> None:

@@ -26,7 +26,7 @@ DECISIONS = sorted((ROOT / "docs/decisions").glob("*.md"))
 PAGES = [README, ARCHITECTURE, ROOT / "CHANGELOG.md", *DECISIONS]
 _SPAN = re.compile(r"`([^`\n]+)`")
 _COMMAND = re.compile(r"(?:^|\s|/bin/)ticketgate +(?!takes mail for)([a-z][^#|;]*)")
-_OTHER_PROGRAMS_KEYS = {"recipient_delimiter", "transport_maps", "virtual_mailbox_maps"}
+_OTHER_PROGRAMS_KEYS = {"header_checks", "recipient_delimiter", "transport_maps", "virtual_mailbox_maps"}
 
 
 def _named(page: Path) -> Iterator[str]:

@@ -106,6 +106,18 @@ def test_without_queue_and_recipient_the_queue_is_found_later(config: Path, acce
     assert [row[1:4] for row in in_spool(config)] == [(None, "kim@customer.example", [])]
 
 
+def test_the_system_log_says_what_was_taken_and_nothing_of_what_it_says(
+    accept: Accepting, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[str] = []
+    monkeypatch.setattr("gateway.admin.accept.syslog.syslog", lambda level, line: told.append(line))
+    accept(MAIL, "--sender", "kim@customer.example", "--recipient", "support@example.com")
+    assert told == [
+        "event='mail_accepted' spool=1 reverse_path='kim@customer.example'"
+        " forward_paths=['support@example.com'] size=22"
+    ]
+
+
 @pytest.mark.parametrize(
     ("octets", "arguments", "code", "told"),
     [

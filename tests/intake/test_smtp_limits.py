@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from collections.abc import MutableMapping
+from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
 
-from gateway.intake.smtp_auth import FAILURE_WINDOW_S, FAILURES, AgentLogins, AuthBusy
-from gateway.intake.smtp_limits import Connections, InFlight, SlidingWindow, client_key
+from gateway.intake.smtp_auth import CLIENT_FAILURES, FAILURE_WINDOW_S, FAILURES, AgentLogins, AuthBusy
+from gateway.intake.smtp_limits import Connections, Floods, InFlight, SlidingWindow, client_key
+from gateway.runtime import SystemClock
 from gateway.settings.model import Agent, ListenerLimits
 from tests.intake.smtp_tools import HandClock, password_hash, verify_password
 
@@ -127,21 +131,104 @@ def test_a_password_is_checked_outside_the_event_loop() -> None:
     logins.close()
 
 
-def test_a_client_that_fails_too_often_has_to_wait() -> None:
+EVE = Agent(
+    name="eve", display_name="Eve", address="eve@private.example", password_hash=password_hash("apple")
+)
+OFFICE = "192.0.2.1"
+
+
+def test_an_old_password_in_one_telephone_keeps_nobody_else_in_the_office_out() -> None:
     clock = HandClock()
-    logins = AgentLogins([ADA], clock, verify_password)
+    logins = AgentLogins([ADA, EVE], clock, verify_password)
 
     async def story() -> None:
         for _ in range(FAILURES):
-            assert await logins.check("192.0.2.1", b"ada", b"wrong") is None
+            assert await logins.check(OFFICE, b"ada", b"old") is None
         with pytest.raises(AuthBusy):
-            await logins.check("192.0.2.1", b"ada", b"secret")
-        assert await logins.check("192.0.2.2", b"ada", b"secret") == "ada"
+            await logins.check(OFFICE, b"Ada", b"secret")
+        assert await logins.check(OFFICE, b"eve", b"apple") == "eve"
+        assert await logins.check("192.0.2.2", b"ada", b"secret") == "ada", "elsewhere nothing is wrong"
         clock.at += FAILURE_WINDOW_S + 1
-        assert await logins.check("192.0.2.1", b"ada", b"secret") == "ada"
+        assert await logins.check(OFFICE, b"ada", b"secret") == "ada"
 
     asyncio.run(story())
     logins.close()
+
+
+def test_a_client_that_tries_many_logins_has_to_wait_with_all_of_them() -> None:
+    clock = HandClock()
+    logins = AgentLogins([ADA, EVE], clock, verify_password)
+
+    async def story() -> None:
+        for number in range(CLIENT_FAILURES):
+            assert await logins.check(OFFICE, b"guess%d" % number, b"x") is None
+        with pytest.raises(AuthBusy):
+            await logins.check(OFFICE, b"ada", b"secret")
+        assert await logins.check("192.0.2.2", b"ada", b"secret") == "ada"
+        clock.at += FAILURE_WINDOW_S + 1
+        assert await logins.check(OFFICE, b"ada", b"secret") == "ada"
+
+    asyncio.run(story())
+    logins.close()
+
+
+@pytest.mark.parametrize("probed", [b"lovelace@private.example", b"nobody@private.example"])
+def test_what_was_guessed_before_does_not_tell_whose_address_another_login_is(probed: bytes) -> None:
+    logins = AgentLogins([ADA, EVE], HandClock(), verify_password)
+
+    async def story() -> None:
+        for login in (b"ada", b"unknown"):
+            for _ in range(FAILURES):
+                await logins.check(OFFICE, login, b"x")
+        assert await logins.check(OFFICE, probed, b"x") is None
+
+    asyncio.run(story())
+    logins.close()
+
+
+def test_logins_that_are_refused_unlooked_at_are_told_once_a_minute_with_their_count() -> None:
+    clock = HandClock()
+    logins = AgentLogins([ADA, EVE], clock, verify_password)
+
+    async def busy(times: int, client: str = OFFICE) -> None:
+        for _ in range(times):
+            with pytest.raises(AuthBusy):
+                await logins.check(client, b"ada", b"old")
+
+    async def story() -> None:
+        for client in (OFFICE, "192.0.2.2"):
+            for _ in range(FAILURES):
+                await logins.check(client, b"ada", b"old")
+        await busy(300)
+        await busy(1, "192.0.2.2")
+        assert told(lines) == [(OFFICE, 1), ("192.0.2.2", 1)]
+        clock.at += 60
+        await busy(5)
+        assert told(lines)[2:] == [(OFFICE, 299)]
+        logins.close()
+        assert told(lines)[3:] == [(OFFICE, 5)]
+
+    def told(lines: list[MutableMapping[str, Any]]) -> list[tuple[str, int]]:
+        return [(line["client"], line["count"]) for line in lines if line["event"] == "login_flood"]
+
+    with capture_logs() as lines:
+        asyncio.run(story())
+
+
+def test_the_end_of_a_flood_is_told_though_nothing_comes_any_more() -> None:
+    told: list[tuple[str, int]] = []
+
+    async def story() -> None:
+        floods = Floods(SystemClock(), lambda key, count: told.append((key, count)), seconds=0.05)
+        for _ in range(3):
+            floods.note("a")
+        assert told == [("a", 1)]
+        await asyncio.sleep(0.2)
+        assert told == [("a", 1), ("a", 2)]
+        floods.end()
+
+    asyncio.run(story())
+    assert told == [("a", 1), ("a", 2)]
 
 
 def test_a_flood_of_logins_does_not_pile_up() -> None:

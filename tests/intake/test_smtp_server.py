@@ -406,9 +406,9 @@ def test_each_outcome_is_one_line_in_the_log_and_holds_no_body(
         client.say("MAIL FROM:<>")
         client.say("RCPT TO:<nobody@example.com>")
     out = capsys.readouterr().out
-    (accepted,) = [line for line in out.splitlines() if "mail accepted" in line]
+    (accepted,) = [line for line in out.splitlines() if "mail_accepted" in line]
     assert all(word in accepted for word in ("spool=1", "size=39", "client=127.0.0.1", "queue=support"))
-    (refused,) = [line for line in out.splitlines() if "mail refused" in line]
+    (refused,) = [line for line in out.splitlines() if "mail_refused" in line]
     assert "nobody@example.com" in refused
     assert "confidential" not in out
 
