@@ -17,6 +17,8 @@ from gateway.mail.structure import RawField
 
 _CONTROL = re.compile("[\0-\x08\x0a-\x1f\x7f\x85\u2028\u2029]")
 _CONTROLS = dict.fromkeys([*range(1, 9), *range(10, 32), 0x7F, 0x85, 0x2028, 0x2029], " ") | {0: None}
+_NOT_PRINTABLE = re.compile(r"[^\t -~]")
+_BELIEVED = frozenset(("authentication-results", "arc-authentication-results"))
 _WORD = re.compile(rb"=\?([^?\s]{1,80})\?([bBqQ])\?(.*?)\?=", re.DOTALL)
 _NOT_BASE64 = bytes(
     set(range(256)) - set(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/=")
@@ -100,7 +102,18 @@ def decode_text(value: str) -> str:
     return clean(decode_words(octets) if "=?" in value else decode(octets, None).text)
 
 
+def verbatim(value: bytes) -> str:
+    """A field that is believed, as those see it who guard it: unfolded, nothing decoded, so that no other
+    spelling of a value becomes that value. What is not printable ASCII is U+FFFD."""
+    return _NOT_PRINTABLE.sub("\ufffd", unfold(value).decode("ascii", "replace")).strip(" \t")
+
+
 def read_headers(fields: list[RawField], hint: str | None = None) -> Headers:
     """All fields, decoded, in order; duplicates stay."""
     known = hint if hint and codec_of(hint) else None
-    return Headers(tuple((name, decode_field(value, known)) for name, value in fields))
+    return Headers(
+        tuple(
+            (name, verbatim(value) if name in _BELIEVED else decode_field(value, known))
+            for name, value in fields
+        )
+    )

@@ -24,9 +24,10 @@ def own_results(mail: Mail) -> str | None:
     none."""
     wanted = {name.lower() for name in mail.settings.security.authserv_ids}
     for value in mail.message.headers.get_all("Authentication-Results"):
-        bare = _COMMENT.sub(" ", value[:8000])
-        server, _, results = bare.partition(";")
-        if server.split()[:1] and server.split()[0].lower() in wanted:
+        # a border removes foreign fields by their first word: nothing may stand before it
+        server, _, results = _COMMENT.sub(" ", value[:8000]).partition(";")
+        name = server.split(maxsplit=1)[:1]
+        if name and name[0].lower() in wanted and value.lower().startswith(name[0].lower()):
             return results
     return None
 

@@ -156,3 +156,24 @@ def test_an_agents_vacation_reply_is_kept_and_told_to_nobody() -> None:
     assert (work.decision.outcome, work.outgoing) == ("silent", ())
     assert work.decision.entry is not None
     assert work.decision.entry.kind == "silent"
+
+
+@pytest.mark.parametrize(
+    "disguised",
+    [
+        "=?utf-8?q?mx=2Eacme=2Eexample?=; dmarc=pass header.from=private.example",
+        "=?us-ascii?b?bXguYWNtZS5leGFtcGxlOyBkbWFyYz1wYXNz?=",
+        "(border) mx.acme.example; dmarc=pass header.from=private.example",
+        "mx.ac\0me.example; dmarc=pass header.from=private.example",
+        "\u00admx.acme.example; dmarc=pass header.from=private.example",
+        "mx.acme.example.evil.example; dmarc=pass header.from=private.example",
+        "evil.example; x=mx.acme.example; dmarc=pass header.from=private.example",
+    ],
+)
+def test_a_result_that_a_border_would_not_know_as_its_own_is_not_believed(disguised: str) -> None:
+    """A border removes foreign fields of its name as they stand; who reads them otherwise lets them in."""
+    raw = agents_mail("the place").replace(b"the place", disguised.encode())
+    work = run(raw, facts(ticket()))
+    assert work.decision is not None
+    assert work.decision.action == "hold"
+    assert not [one for one in work.outgoing if one.audience == "customer"]
