@@ -24,7 +24,7 @@ from typer.core import TyperGroup
 
 from gateway.admin.main import COMMANDS, NAME, load_command
 from gateway.settings import model
-from gateway.settings.units import FileMode, show_duration
+from gateway.settings.units import show_duration
 from gateway.settings.words import Says, describe_field, members_of, tags
 
 FOLDER = Path(__file__).resolve().parent.parent / "docs" / "reference"
@@ -128,7 +128,9 @@ def _default(field: FieldInfo, is_section: bool) -> str:
         return f"`{show_duration(value)}`"
     if isinstance(value, bool):
         return "`true`" if value else "`false`"
-    if isinstance(value, int) and set(FileMode.__metadata__) <= set(field.metadata):
+    if isinstance(value, int) and "octal" in " ".join(
+        one.text for one in field.metadata if isinstance(one, Says)
+    ):
         return f"`{value:04o}`"
     if isinstance(value, int) and any(isinstance(fact, Says) for fact in field.metadata):
         return f"`{_size(value)}`"

@@ -79,7 +79,7 @@ class Kind:
 _TICKET = ("desk", "ticket")
 _NEWS = (
     *_TICKET, "text", "author", "silent", "encrypted", "reasons", "copies_left_out", "had_directly",
-    "attachments", "left_out", "related",
+    "attachments", "left_out", "related", "signed_with",
 )  # fmt: skip
 NOTICES = {
     "acknowledgement": Kind(
@@ -132,6 +132,7 @@ VARIABLES = {
     "silent": "Whether a machine seems to have sent it.",
     "encrypted": "How the mail is encrypted (OpenPGP, S/MIME), which nobody here could read; else empty.",
     "copies_left_out": "How many people in Cc were too many to be taken along.",
+    "signed_with": "What of a customer's text was taken for its signature, where `text` is without it.",
     "had_directly": "List of people to whom an agent's own mail went directly.",
     "reasons": "List of texts: why priority and queue are what they are.",
     "attachments": "List of all attachments: `filename`, `content_type`, `size` in octets and more.",

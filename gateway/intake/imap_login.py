@@ -30,6 +30,7 @@ log = structlog.get_logger("intake.imap")
 
 _CONNECT_S = 20.0
 _ATOM = re.compile(r"[A-Za-z0-9@._+=/-]+")
+_BYTES = re.compile(r"\Ab(['\"])(.*)\1\Z", re.DOTALL)
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
 
@@ -173,7 +174,9 @@ def _refusal(trouble: SourceTrouble, user: str, secret: str) -> SourceTrouble:
     if isinstance(error, LoginError) and isinstance(error.__context__, imaplib.IMAP4.abort):
         return SourceTrouble("login: the connection is lost")
     if isinstance(error, imaplib.IMAP4.error) and not isinstance(error, imaplib.IMAP4.abort):
-        said = one_line(str(error).replace(secret, "***") if secret else error)
+        # what the server said is bytes, which the library hands on as their literal
+        told = _BYTES.sub(lambda found: found[2], str(error))
+        said = one_line(told.replace(secret, "***") if secret else told)
         return LoginRefused(f"the server refuses the login of {user}: {said}")
     return trouble
 

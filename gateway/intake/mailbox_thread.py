@@ -138,12 +138,15 @@ class MailboxThread:
         return True
 
     def run(self) -> None:
-        """The loop. Returns after `stop`."""
+        """The loop. Returns after `stop`, or after an error of ours, which is logged and told to admins."""
         try:
             while not self._stop.is_set():
                 pause_s = self.turn()
                 if pause_s > 0:
                     self._stop.wait(pause_s)
+        except Exception:  # noqa: BLE001 - whatever it is, it has to stand in the log with the mailbox's name
+            self._log.exception("part_failed", part=f"mailbox-{self.mailbox.name}")
+            self._tell("failed by a mistake of the program and begins anew; the log tells more")
         finally:
             self._disconnect()
             self._give_lease()
@@ -270,16 +273,22 @@ class MailboxThread:
         lately = self._told_at is not None and now - self._told_at < _TELL_EVERY
         if lately or not (lasting or isinstance(trouble, AccessRevoked)):
             return
+        if self._tell(
+            f"cannot be read ({self.failures} failures in a row since"
+            f" {self._failing_since:%Y-%m-%d %H:%M} UTC): {trouble.public}"
+        ):
+            self._told_at = now
+
+    def _tell(self, what: str) -> bool:
+        """Tell admins of the mailbox; whether that was possible."""
         try:
             self._store.alerts.raise_(
-                "mailbox_trouble",
-                self.mailbox.name,
-                f"Mailbox {self.mailbox.name} cannot be read ({self.failures} failures in a row since"
-                f" {self._failing_since:%Y-%m-%d %H:%M} UTC): {trouble.public}",
+                "mailbox_trouble", self.mailbox.name, f"Mailbox {self.mailbox.name} {what}"
             )
-            self._told_at = now
         except StoreTrouble as error:
             self._log.warning("admins_not_told", reason=error.public, cause=cause_of(error))
+            return False
+        return True
 
     def _hold_lease(self) -> bool:
         """Whether the account is ours to read; renews the lease after a third of its time."""

@@ -96,7 +96,9 @@ class SmtpServer(EnvelopeCommands):
             if decoder.fault is None:
                 replies = await self._store(in_hand)
             else:
-                self.log_refusal(decoder.fault.value, size=decoder.size, cause=decoder.trouble)
+                self.log_refusal(
+                    decoder.fault.value, size=decoder.size, cause=decoder.trouble and decoder.trouble.strerror
+                )
                 replies = self._same_for_all(_FAULTS[decoder.fault])
         except ConnectionError:
             self.log_refusal("connection lost during DATA", size=decoder.size)

@@ -19,8 +19,13 @@ _MODE = re.compile(r"(?:0o?)?([0-7]{3})", re.ASCII)
 _SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([a-z]*)", re.ASCII | re.IGNORECASE)
 
 
+LONGEST = timedelta(days=3660)
+"""Beyond ten years a duration is a slip, and instants that are reckoned with it may not exist."""
+
+
 def parse_duration(value: object) -> object:
-    """ "90s", "5m", "1h 30m", "2d" → timedelta. A bare number has no unit, so it is a mistake (0 is not)."""
+    """ "90s", "5m", "1h 30m", "2d" → timedelta. A bare number has no unit, so it is a mistake (0 is not),
+    and so is what goes beyond `LONGEST`."""
     if isinstance(value, timedelta):
         return value
     if value in (0, "0"):
@@ -28,7 +33,10 @@ def parse_duration(value: object) -> object:
     if isinstance(value, str) and (text := value.strip().lower()):
         terms = _DURATION_TERM.findall(text)
         if terms and not _DURATION_TERM.sub("", text).strip():
-            return timedelta(seconds=sum(float(number) * _DURATION_UNITS[unit] for number, unit in terms))
+            seconds = sum(float(number) * _DURATION_UNITS[unit] for number, unit in terms)
+            if seconds > LONGEST.total_seconds():
+                raise ValueError(f"{value!r} is too long; the longest duration is ten years: 3660d")
+            return timedelta(seconds=seconds)
     raise ValueError(f"{value!r} is no duration; write a number with its unit: 30s, 5m, 2h, 3d, 1w")
 
 

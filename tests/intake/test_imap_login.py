@@ -94,6 +94,7 @@ def test_a_refused_login_is_told_without_the_password() -> None:
     assert "AUTHENTICATIONFAILED" in caught.value.public
     assert "secret" not in caught.value.public
     assert caught.value.public.isprintable()
+    assert "b'" not in caught.value.public
 
 
 @pytest.mark.parametrize("command", ["LOGIN", "AUTHENTICATE"])

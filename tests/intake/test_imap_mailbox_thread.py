@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
 
 from gateway.intake.backoff import Backoff
 from gateway.intake.mailbox_thread import MailboxThread
@@ -167,18 +168,6 @@ def test_store_trouble_is_waited_out_and_not_blamed_on_the_mailbox() -> None:
     assert desk.store.uids() == [1]
 
 
-def test_a_bug_of_ours_is_not_swallowed_and_the_connection_is_closed() -> None:
-    desk = Desk()
-
-    def bug(_call: str) -> None:
-        raise ZeroDivisionError
-
-    desk.inbox.before = bug
-    with pytest.raises(ZeroDivisionError):
-        desk.loop.run()
-    assert desk.inbox.closed == 1
-
-
 class Leases:
     def __init__(self) -> None:
         self.holder: dict[str, tuple[str, datetime]] = {}
@@ -316,3 +305,21 @@ def test_backoff_is_spread_and_never_overflows() -> None:
         backoff.next_s()
     backoff.reset()
     assert backoff.next_s() == 1.25
+
+
+def test_a_bug_of_ours_ends_the_loop_with_its_cause_in_the_log_and_admins_told() -> None:
+    """The supervisor begins it anew."""
+    desk = Desk()
+
+    def bug(_call: str) -> None:
+        raise ZeroDivisionError
+
+    desk.inbox.before = bug
+    with capture_logs() as lines:
+        desk.loop.run()
+    (line,) = [one for one in lines if one["event"] == "part_failed"]
+    assert (line["part"], line["mailbox"], line["exc_info"]) == ("mailbox-desk", "desk", True)
+    ((kind, key, text),) = desk.store.alerts_raised
+    assert (kind, key) == ("mailbox_trouble", "desk")
+    assert "begins anew" in text
+    assert desk.inbox.closed == 1
