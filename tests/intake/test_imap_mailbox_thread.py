@@ -7,7 +7,6 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any
 
-import pytest
 from structlog.testing import capture_logs
 
 from gateway.intake.backoff import Backoff
