@@ -74,26 +74,42 @@ def slots(part: Part) -> list[Slot]:
 
 def read_attachments(raw: bytes, root: Part, body: list[Part], text_octets: int) -> list[Attachment]:
     """Every leaf that is not one of `body`; of these also the ones that have a name or are longer than
-    `text_octets`, which are not read whole."""
+    `text_octets`, which are not read whole. `Attachment.own_text` tells the mail's own text from files."""
     read = {id(part) for part in body}
     found = []
     for part in root.leaves():
-        if id(part) in read:
+        own = id(part) in read
+        long = own and part.stop - part.body > text_octets
+        if own:
             named = part.parent is not None and file_name(part)
-            if not named and part.stop - part.body <= text_octets:
+            if not named and not long:
                 continue
         elif part.content_type.startswith("multipart/") and part.stop <= part.body:
             continue
-        found.append(_attachment(raw, part))
+        found.append(_attachment(raw, part, own or _is_other_form(part), long))
     return found
 
 
-def _attachment(raw: bytes, part: Part) -> Attachment:
+def _is_other_form(part: Part) -> bool:
+    """Whether a leaf that is not read is still text of the mail itself: a choice that another was preferred
+    to, or a text that nobody has named or declared to be a file."""
+    above: Part | None = part
+    while above is not None:
+        if above.disposition == "attachment":
+            return False
+        above = above.parent
+    if part.parent is not None and part.parent.content_type == "multipart/alternative":
+        return part.content_type.startswith("text/") and part.content_type != "text/calendar"
+    return part.content_type in _BODY_TYPES and not file_name(part)
+
+
+def _attachment(raw: bytes, part: Part, own_text: bool, long: bool) -> Attachment:
     size, digest = attachments.measure(raw, part.body, part.stop, part.encoding)
     identifier = decode_text(part.raw("content-id").decode("ascii", "surrogateescape")).strip().strip("<>")
+    ending = ".html" if part.content_type == "text/html" else ".txt"
     return Attachment(
         part=part.number,
-        filename=file_name(part),
+        filename=file_name(part) or (f"text too long to show{ending}" if long else ""),
         content_type=decode_text(part.content_type),
         size=size,
         sha256=digest,
@@ -102,6 +118,9 @@ def _attachment(raw: bytes, part: Part) -> Attachment:
         encoding=decode_text(part.encoding),
         start=part.body,
         stop=part.stop,
+        charset=decode_text(part.parameters.get("charset", "")),
+        method=decode_text(part.parameters.get("method", "")),
+        own_text=own_text,
     )
 
 

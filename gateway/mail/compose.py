@@ -45,17 +45,21 @@ _Q_SAFE = frozenset(
 _BASE64_LINE = re.compile(rb".{1,76}")
 _SPACES = re.compile(r" {2,}")
 _ATOM_PHRASE = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~ -]+")
+_TOKEN = re.compile(r"[A-Za-z0-9!#$&^_.+-]{1,60}")
 _CONTENT_TYPE = re.compile(r"[a-z0-9!#$&^_.+-]{1,60}/[a-z0-9!#$&^_.+-]{1,80}")
 
 
 @dataclass(frozen=True, slots=True)
 class AttachmentHead:
-    """What stands before an attachment's octets: its MIME header block without the blank line."""
+    """What stands before an attachment's octets: its MIME header block without the blank line. `charset` is
+    written of a text, `method` of a calendar, each where it is a token."""
 
     content_type: str
     filename: str
     disposition: str
     content_id: str
+    charset: str = ""
+    method: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,6 +213,10 @@ def attachment_head(head: AttachmentHead) -> bytes:
         kind = "application/octet-stream"
     disposition = "inline" if head.disposition == "inline" and head.content_id else "attachment"
     lines = [f"Content-Type: {kind}", f"Content-Disposition: {disposition}"]
+    if kind.startswith("text/") and _TOKEN.fullmatch(head.charset):
+        lines[0] += f"; charset={head.charset}"
+    if kind == "text/calendar" and _TOKEN.fullmatch(head.method):
+        lines[0] += f";\r\n method={head.method}"
     name = head.filename
     if head.content_type.lower().startswith("message/") and not name.lower().endswith(".eml"):
         name = f"{name or 'mail'}.eml"

@@ -1,15 +1,15 @@
 """The header lines of another mail, as mail clients write them above what they quote or forward.
 
 A block is a run of "Label: value" lines. Labels that are known in many languages (`phrases.py`) are one
-witness, an address and a date with a time among the values the other, so that a list of appointments is not
-taken for one. Each look reads a bounded number of lines.
+witness, the values the other: an address, or beside a subject the time of day or a line drawn above. So the
+facts of a journey or an order are not taken for one. Each look reads a bounded number of lines.
 """
 
 from __future__ import annotations
 
 import re
 
-from gateway.mail.phrases import FROM, LABELS, SENT
+from gateway.mail.phrases import FROM, LABELS, SENT, SUBJECT
 
 _LABEL = re.compile(
     r"[ \t>]*[*_]{0,2}([^\s:：*_<>@,][^:：\n<>@]{0,30}?)[*_]{0,2}[ \t\xa0\u202f]{0,3}[:：][*_]{0,2}"
@@ -20,6 +20,7 @@ DATE = re.compile(
     r"\d{1,2}\.?\s+[^\W\d_]{3,12}\.?,?\s+'?\d\d"
 )
 """A date or a time of day, in most ways of writing one."""
+_NAMED = re.compile(r"<[^\s<>@]+@[^\s<>@]+")
 _TIME = re.compile(r"\d{1,2}[:.h]\d\d")
 _MOST_LINES = 14
 _LONGEST_LABEL = 48
@@ -30,8 +31,9 @@ def may_be_label(shape: str) -> bool:
     return ":" in shape[:_LONGEST_LABEL] or "：" in shape[:_LONGEST_LABEL]
 
 
-def header_block(shapes: list[str], start: int, least: int) -> bool:
-    """Whether the header lines of another mail begin at line `start` (after blank lines, for a rule)."""
+def header_block(shapes: list[str], start: int, least: int, *, ruled: bool = False) -> bool:
+    """Whether the header lines of another mail begin at line `start` (after blank lines, for a rule, where
+    `least` is 1). `ruled`: a line is drawn above it."""
     labels: list[tuple[str, str]] = []
     blank = 0
     for at in range(start, min(start + _MOST_LINES, len(shapes))):
@@ -53,24 +55,24 @@ def header_block(shapes: list[str], start: int, least: int) -> bool:
         blank = 0
         labels.append((label[1].strip().casefold(), label[2] or ""))
     known = {label for label, _ in labels if label in LABELS}
+    who, when = bool(known & FROM), bool(known & SENT)
+    addressed = any("@" in value for _, value in labels)
+    if least == 1:
+        return bool(known) and (addressed or bool(known & SUBJECT) or (who and when))
     if len(known) < least:
         return len(labels) >= 4 and _foreign_block(labels)
-    who, when = bool(known & FROM), bool(known & SENT)
-    if least == 1:
-        return True
+    if labels[0][0] not in known or not (who or when):
+        return False
     if len(known) == 2:
-        return (
-            (who or when)
-            and any("@" in value or _TIME.search(value) for _, value in labels)
-            and (labels[0][0] in known and len(labels) <= 3)
-        )
-    return labels[0][0] in known and (who or when)
+        return addressed and len(labels) <= 3
+    timed = any(_TIME.search(value) for label, value in labels if label in SENT)
+    return addressed or (who and bool(known & SUBJECT) and (timed or ruled))
 
 
 def _foreign_block(labels: list[tuple[str, str]]) -> bool:
     values = [value for _, value in labels[:6]]
     return (
-        any("@" in value for value in values[:4])
+        any(_NAMED.search(value) for value in values[:4])
         and any(_TIME.search(value) and DATE.search(value) for value in values[:4])
         and all(len(label.split()) <= 2 for label, _ in labels[:4])
     )

@@ -16,9 +16,19 @@ from gateway.mail.phrases import WROTE
 
 _ADDRESS = re.compile(r"[^\s<>@\"]@[^\s<>@\"]")
 _NAMED = re.compile(r"<[^\s<>@]+@[^\s<>@]+>")
+_BRACKETED = re.compile(r"[<(\[](?:mailto:)?\s?[^\s<>@()\[\]]+@[^\s<>@()\[\]]+|mailto:")
+_TIME = re.compile(r"\d{1,2}[:.h]\d\d(?![.\d])")
 _ENDING = re.compile(r"(?:[:：]|-{2,})[\s*_>\"]*$")
 _CALENDAR = re.compile(r"(?:19|20)\d\d|\d{1,4}[-/.年]\s?\d{1,2}[-/.月]\s?\d{1,4}")
 _LONGEST_SHARED = 800
+_NO_NAMES = frozenset(word for phrase in WROTE for word in phrase.split()) | {
+    "am",
+    "pm",
+    "uhr",
+    "via",
+    "sent",
+}
+"""Small words that stand behind the time in an introduction."""
 _WORD = re.compile(r"[^\W\d_]+(?:\(\w+\))?")
 
 
@@ -59,6 +69,19 @@ def _wrote(shape: str) -> bool:
         any(word in WROTE for word in words)
         or any(f"{first} {second}" in WROTE for first, second in pairwise(words))
         or any(word in tail for word in ("写道", "寫道", "のメッセージ", "のメール", "書きました", "작성"))
+    )
+
+
+def _by_a_client(shown: str) -> bool:
+    """Whether an introduction is as mail clients write it: the address in brackets, or behind the time of day
+    a name and nothing else. A person who tells what somebody wrote gives neither."""
+    if _BRACKETED.search(shown) is not None:
+        return True
+    times = list(_TIME.finditer(shown))
+    return bool(times) and not any(
+        word[0].islower() and "@" not in word and word.casefold() not in _NO_NAMES
+        for word in (one.strip("\"'.,:;()*_-") for one in shown[times[-1].end() :].split())
+        if len(word) > 1
     )
 
 
@@ -115,7 +138,8 @@ def intro_start(lines: list[Line], shapes: list[str], last: int, *, before_quote
             break
     if dated and sum((dated, addressed, wrote, ends)) >= enough:
         calendar = before_quote or any(_CALENDAR.search(shape) for shape in shapes[first : last + 1])
-        if before_quote or (calendar and (wrote or addressed)):
+        shown = " ".join(shapes[first : last + 1])
+        if before_quote or (calendar and (wrote or addressed) and _by_a_client(shown)):
             return first
     named = ends and len(shapes[last]) <= 160 and _NAMED.search(shapes[last]) is not None
     return last if (wrote and ends and (before_quote or named)) or (before_quote and named) else -1

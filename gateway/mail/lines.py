@@ -35,6 +35,11 @@ def unmarked(text: str) -> str:
     return _MARK.sub("", text) if _has_marks(text) else text
 
 
+def trimmed(text: str) -> str:
+    """A line without blanks at its end, but for the separator of signatures, which has one."""
+    return text if text == "-- " else text.rstrip()
+
+
 def _has_marks(text: str) -> bool:
     return not text.isascii() and _MARK.search(text) is not None
 
@@ -45,7 +50,7 @@ def read_lines(marked: str) -> list[Line]:
     if _has_marks(marked):
         lines = _marked_lines(texts)
     else:
-        lines = [Line(text.rstrip(), _SIGN.match(text) is not None) for text in texts]
+        lines = [Line(trimmed(text), _SIGN.match(text) is not None) for text in texts]
     _lone_bars(lines)
     return lines
 
@@ -55,13 +60,15 @@ def _marked_lines(texts: list[str]) -> list[Line]:
     depth, rest, signed = 0, False, False
     for text in texts:
         plain = _MARK.sub("", text)
-        was_quoted, was_signed = depth > 0 or rest, signed
+        was_depth, was_quoted, was_signed = depth, depth > 0 or rest, signed
         depth = max(0, depth + text.count(BEGIN) - text.count(END))
         rest = rest or REST in text
         signed = SIGNED in text or (signed and UNSIGNED not in text)
-        if plain.strip() or plain == text:
+        if lines and lines[-1].text and not plain.strip() and (depth > 0) != (was_depth > 0) and not rest:
+            lines.append(Line(""))
+        elif plain.strip() or plain == text:
             quoted = was_quoted and (depth > 0 or rest or END in text)
-            lines.append(Line(plain.rstrip(), quoted or _SIGN.match(plain) is not None, signed=was_signed))
+            lines.append(Line(trimmed(plain), quoted or _SIGN.match(plain) is not None, signed=was_signed))
     return lines
 
 

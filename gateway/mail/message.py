@@ -40,6 +40,10 @@ class Attachment:
     content-transfer-encoding, lower case ("base64", "quoted-printable", "uuencode", "7bit", …).
     `size` and `sha256` (hex) are of the decoded octets. `filename` is as sent, decoded, folder parts
     taken off; "" where there is none. `content_id` is without <>. `disposition`: "attachment" or "inline".
+    `charset` (RFC 2046 section 4.1.2) and `method` (RFC 5545 section 8.1) are parameters of its type, ""
+    where there are none. `own_text`: it is text of the mail itself, kept as a file too because it has a
+    name, is too long to be read whole (one without a name is given one then), or is another form of what
+    is read.
     """
 
     part: str
@@ -52,6 +56,9 @@ class Attachment:
     encoding: str
     start: int
     stop: int
+    charset: str = ""
+    method: str = ""
+    own_text: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,8 @@ weak. All are in casefolded form.
 
 from __future__ import annotations
 
+import re
+
 
 def _words(text: str) -> frozenset[str]:
     return frozenset(word.strip() for word in text.casefold().replace("\n", " ").split("|") if word.strip())
@@ -66,3 +68,18 @@ SENT_FROM = tuple(
     bidalita""")
     )
 )
+DEVICES = re.compile(
+    r"i-?(?:phon|pad|pod)|\bmac(?:book|os)?\b|apple|android|samsung|galaxy|huawei|honor|xiaomi|redmi|"
+    r"\bmi\b \d|oppo\b|vivo\b|realme|oneplus|pixel|nexus|nokia|lumia|blackberry|motorola|\bmoto\b|"
+    r"xperia|\bsony|\bhtc\b|\blg\b|\bzte\b|fairphone|windows|outlook|hotmail|thunderbird|betterbird|"
+    r"g-?mail|yahoo|proton|tutanota|\btuta\b|k-9|fairemail|airmail|\bspark\b|mailbird|superhuman|"
+    r"mailspring|aqua ?mail|blue ?mail|mobile ?mail|mymail|webmail|mail app|mail\.(?:ru|com)|\bgmx\b|"
+    r"web\.de|yandex|seznam|libero|\baol\b|zoho|hushmail|fastmail|smart ?phone|"
+    r"(?:tele|mobil|my |mobile )-?(?:ph|f)one?\b|tel[eé]f|\bphone\b|handy\b|tablet|\btab\b|"
+    r"mobile (?:device|phone)|mobile$|\bmobil(?:u|e|ní|en|s|es|ł)?\b|m[oó]vil\b|celular|portable|"
+    r"cellulare|smarttelefon|komór|komórk|zařízení|zariadenia|urządzenia|устройства|телефон|смартфон|"
+    r"mobiel|matkapuhelim|"
+    r"puhelim|\bdevice\b|手机|手機|スマートフォン|携帯|휴대폰|스마트폰|모바일",
+    re.IGNORECASE,
+)
+"""Devices and programs that mail is sent from, as their standard lines name them."""

@@ -122,7 +122,7 @@ def _cut(lines: list[Line], shapes: list[str], start: int) -> tuple[int, int]:
             header_block(shapes, index + 1, 1) or "original message" in shape.casefold()
         ):
             return index, 0
-        if may_be_label(shape) and header_block(shapes, index, 2):
+        if may_be_label(shape) and header_block(shapes, index, 2, ruled=_ruled(lines, index)):
             return _with_rule(lines, shapes, index), 0
         if (
             shape.endswith(_INTRO_ENDS)
@@ -132,6 +132,14 @@ def _cut(lines: list[Line], shapes: list[str], start: int) -> tuple[int, int]:
             if not (following < total and lines[following].quoted):
                 return first, index + 1
     return total, 0
+
+
+def _ruled(lines: list[Line], index: int) -> bool:
+    """Whether a line is drawn above line `index`, blank ones between them."""
+    for at in range(index - 1, max(index - 4, -1), -1):
+        if lines[at].text:
+            return _LINE_RULE.fullmatch(lines[at].text) is not None
+    return False
 
 
 def _with_intro(lines: list[Line], shapes: list[str], index: int) -> int:

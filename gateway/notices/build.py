@@ -93,7 +93,8 @@ class Builder:
         if notice.auto_submitted is not None:
             headers += [("Auto-Submitted", notice.auto_submitted), ("X-Auto-Response-Suppress", "All")]
         heads = [
-            AttachmentHead(one.content_type, one.filename, one.disposition, one.content_id)
+            # our text refers to no part, and a Content-ID can name the sender's own computer
+            AttachmentHead(one.content_type, one.filename, one.disposition, "", one.charset, one.method)
             for one in notice.attachments
         ]
         composed = compose(headers, text, html, heads, unique)  # type: ignore[arg-type]

@@ -12,10 +12,11 @@ from __future__ import annotations
 
 import re
 import traceback
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 from functools import cache
 from pathlib import Path
+from textwrap import wrap
 from zoneinfo import ZoneInfo
 
 from jinja2 import (
@@ -37,7 +38,21 @@ KINDS = (
     "delivery_trouble", "alert",
 )  # fmt: skip
 _LINK = re.compile(r"https?://[^\s<>\"')\]]{1,1000}", re.ASCII)
+_RUN = re.compile(" {2,}")
+_DEEPEST = 4
+"""Quotes in quotes that are shown as such; deeper ones keep their further signs."""
+_MOST_QUOTES = 500
+_SIGNS = re.compile(r"(?:> ?)+")
+_SHALLOW = re.compile(rf"(?:> ?){{{_DEEPEST}}}")
+_MOST_BLANKS = 100
+_COLUMN = 13
+_LONGEST_FACT = 75
 _BREAK = Markup("<br>\n")
+_NO_BREAK = Markup("&nbsp;")
+_QUOTE = Markup(
+    '\n<blockquote class="said" style="border-left:3px solid #dadce0;padding:0 0 0 12px;margin:8px 0">'
+)
+_UNQUOTE = Markup("</blockquote>\n")
 _ANCHOR = Markup('<a href="{0}" style="color:#0b57d0">{0}</a>')
 
 
@@ -46,19 +61,93 @@ class TemplateMistake(Exception):
 
 
 def paragraphs(text: str) -> Markup:
-    """Plain text as HTML: escaped, line breaks kept, web addresses as links."""
+    """Plain text as HTML: escaped, line breaks and runs of blanks kept, web addresses as links, lines with
+    quote signs as quotes. Blanks are kept by no-break ones, as not every mail client knows `white-space`."""
     pieces: list[Markup] = []
-    last = 0
-    for found in _LINK.finditer(text):
-        pieces.append(_lines(text[last : found.start()]))
-        pieces.append(_ANCHOR.format(found[0]))
-        last = found.end()
-    pieces.append(_lines(text[last:]))
+    own: list[str] = []
+    depth = 0
+    for line, wanted in _depths(text.split("\n")):
+        if wanted != depth:
+            pieces.append(_block(own, edge=True))
+            own = []
+            pieces += [_QUOTE] * (wanted - depth) + [_UNQUOTE] * (depth - wanted)
+            depth = wanted
+        own.append(line)
+    pieces.append(_block(own, edge=bool(pieces)))
+    pieces.append(_UNQUOTE * depth)
     return Markup("").join(pieces)
 
 
-def _lines(text: str) -> Markup:
-    return escape(text).replace("\n", _BREAK)
+def _depths(lines: list[str]) -> Iterator[tuple[str, int]]:
+    """Each line without its quote signs, and how deep a quote it is. A run of lines that begins with two or
+    more signs at once (the prompt of a program) is no quote; after very many quotes nothing is."""
+    literal = quoted = False
+    last = changes = 0
+    for line in lines:
+        found = _SIGNS.match(line)
+        if found is None:
+            literal = quoted = False
+            last = 0
+            yield line, 0
+            continue
+        depth = found[0].count(">")
+        literal = literal or (not quoted and depth > 1) or changes > _MOST_QUOTES
+        quoted = True
+        if literal:
+            yield line, 0
+            continue
+        signs = _SHALLOW.match(line) if depth > _DEEPEST else found
+        assert signs is not None
+        depth = min(depth, _DEEPEST)
+        changes += depth != last
+        last = depth
+        yield line[signs.end() :], depth
+
+
+def _block(lines: list[str], *, edge: bool) -> Markup:
+    """Lines with breaks between them; next to a quote (`edge`) no blank ones at their ends."""
+    if edge:
+        while lines and not lines[0].strip():
+            lines = lines[1:]
+        while lines and not lines[-1].strip():
+            lines = lines[:-1]
+    return _BREAK.join([_line(line) for line in lines])
+
+
+def _line(line: str) -> Markup:
+    if "  " not in line and "\t" not in line and "://" not in line and not line.startswith(" "):
+        return escape(line).replace("\xa0", _NO_BREAK) if "\xa0" in line else escape(line)
+    line = line.expandtabs(8) if "\t" in line else line
+    body = line.lstrip(" ")
+    pieces: list[Markup] = [_NO_BREAK * min(len(line) - len(body), _MOST_BLANKS)]
+    last = 0
+    for found in _LINK.finditer(body):
+        pieces.append(_blanks(body[last : found.start()]))
+        pieces.append(_ANCHOR.format(found[0]))
+        last = found.end()
+    pieces.append(_blanks(body[last:]))
+    return Markup("").join(pieces)
+
+
+def _blanks(text: str) -> Markup:
+    """Escaped, runs of blanks kept; the last blank of a run lets the line break there."""
+    kept = (
+        _RUN.sub(lambda run: "\xa0" * min(len(run[0]) - 1, _MOST_BLANKS) + " ", text)
+        if "  " in text
+        else text
+    )
+    return escape(kept).replace("\xa0", _NO_BREAK)
+
+
+def facts(value: str, label: str) -> str:
+    """A line of facts in plain text, `label` and then `value` in its column. A long one becomes several lines
+    of less than 76 characters, each with the label, so that no mail client breaks it and each can be known
+    as ours."""
+    head = f"{label}:".ljust(_COLUMN)
+    room = _LONGEST_FACT - len(head)
+    value = " ".join(value.split())
+    lines = wrap(value, room, break_long_words=False, break_on_hyphens=False) or [""]
+    return "\n".join(f"{head}{line}".rstrip() for line in lines)
 
 
 def quote(text: str) -> str:
@@ -95,6 +184,7 @@ class Renderer:
         environment.filters.update(
             paragraphs=paragraphs,
             quote=quote,
+            facts=facts,
             size=size,
             local=lambda at: local_time(at, zone),
         )

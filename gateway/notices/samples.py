@@ -30,6 +30,7 @@ VARIABLES: Mapping[str, object] = {
         "history": (Said("public", "customer", _HOSTILE, _AT, _HOSTILE),),
     },
     "text": _HOSTILE,
+    "signed_with": _HOSTILE,
     "author": {"name": _HOSTILE, "address": "jana@example.org", "kind": "customer"},
     "agent": {"name": _HOSTILE},
     "signature": _HOSTILE,

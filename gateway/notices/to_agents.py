@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import replace
+from unicodedata import category, normalize
 
 from gateway.mail.message import Address, Attachment, Message
 from gateway.notices.desk import Desk
@@ -15,6 +17,11 @@ from gateway.tickets.values import Decision, TicketFacts, Triage
 _ENCRYPTIONS = {"pgp": "OpenPGP", "smime": "S/MIME"}
 _MOST_SHOWN = 50_000
 """Characters of a mail that a notice shows."""
+_MOST_SIGNED = 4_000
+"""Characters of what was taken for its signature."""
+_DRAWN = re.compile(r"\A(?:[-—–_]*[ \t]*\n)+")
+_SEPARATOR = re.compile(r"^-- $", re.MULTILINE)
+_ADDRESS = re.compile(r"[^\s@]@[^\s@]|\w\s*@\s*[\w-]+\.\w")
 
 
 def news(
@@ -27,16 +34,21 @@ def news(
     assert entry is not None
     queue = desk.directory.queue(ticket.queue)
     attached, named = _attachable(desk, entry.attachments)
-    who = entry.from_.name or entry.from_.address or "somebody unknown"
+    from_ = _honest(entry.from_)
+    who = from_.name or from_.address or "somebody unknown"
     writer = desk.directory.agent(entry.agent) if entry.agent else None
     # what is quoted in a first mail, or by somebody new, stands nowhere else for the agent
     whole = kind == "new_ticket" or entry.author == "third_party"
     related = decision.related if writer is None else None
-    people = (*ticket.participants, *decision.add_participants)
+    people = tuple(
+        replace(one, address=_honest(one.address))
+        for one in (*ticket.participants, *decision.add_participants)
+    )
     variables = desk.variables(
-        replace(ticket, participants=people),
+        replace(ticket, participants=people, requester=_honest(ticket.requester)),
         queue,
         text=_shown(entry.text if whole else entry.new_text),
+        signed_with="" if whole or writer else _shown(_DRAWN.sub("", entry.signature), _MOST_SIGNED),
         author={
             "name": writer.display_name if writer else who,
             "address": "" if writer else entry.from_.address,
@@ -135,10 +147,21 @@ def not_delivered(
     )
 
 
-def _shown(text: str) -> str:
-    if len(text) <= _MOST_SHOWN:
+def _shown(text: str, most: int = _MOST_SHOWN) -> str:
+    """The text of a mail as a notice holds it: at most `most` characters, no separator of signatures, since a
+    mail client that quotes the notice would leave out all that stands below."""
+    text = _SEPARATOR.sub("--", text)
+    if len(text) <= most:
         return text
-    return f"{text[:_MOST_SHOWN]}\n\n[{len(text) - _MOST_SHOWN} more characters stand in the original mail]"
+    return f"{text[:most]}\n\n[{len(text) - most} more characters stand in the original mail]"
+
+
+def _honest(address: Address) -> Address:
+    """Without a display name that holds somebody else's address."""
+    name = "".join(one for one in normalize("NFKC", address.name) if category(one) != "Cf").casefold()
+    if address.address:
+        name = name.replace(address.address.casefold(), "")
+    return Address("", address.address) if _ADDRESS.search(name) else address
 
 
 def _audience(desk: Desk, ticket: TicketFacts, queue: Queue) -> Iterable[Agent]:

@@ -3,15 +3,13 @@ note never comes this way."""
 
 from __future__ import annotations
 
-import re
+from dataclasses import replace
 
 from gateway.notices.desk import Desk
 from gateway.notices.values import Notice
+from gateway.tickets.attached import goes_out, public_name
 from gateway.tickets.guards import without_private_addresses
 from gateway.tickets.values import Decision, NewEntry, TicketFacts
-
-_SIGNATURE = re.compile(r"application/(?:x-)?(?:pkcs7-signature|pgp-signature|pgp-keys)")
-"""A signature over the agent's own mail says nothing of the one that goes out."""
 
 
 def acknowledgement(desk: Desk, ticket: TicketFacts, entry: NewEntry) -> tuple[Notice, ...]:
@@ -59,6 +57,11 @@ def answer(
         agent={"name": agent.display_name},
         signature=queue.signature,
     )
+    attachments = tuple(
+        replace(one, filename=public_name(desk.directory, one.filename))
+        for one in entry.attachments
+        if goes_out(one)
+    )
     return tuple(
         Notice(
             kind="answer",
@@ -73,7 +76,7 @@ def answer(
             variables=variables,
             in_reply_to=ticket.references[-1] if ticket.references else None,
             references=ticket.references,
-            attachments=tuple(one for one in entry.attachments if not _SIGNATURE.fullmatch(one.content_type)),
+            attachments=attachments,
             raw_id=raw_id,
             base=queue.addresses[0],
             why="a public answer by an agent",

@@ -18,13 +18,18 @@ from gateway.store.database import Database
 from gateway.store.models import from_ms, to_ms
 from gateway.store.spool import Spooled
 from gateway.tickets.states import State
-from gateway.tickets.values import Clues, Facts, Participant, ReportedMail, Said, TicketFacts
+from gateway.tickets.values import Clues, Facts, Participant, ReportedMail, Said, Shown, TicketFacts
 
 _TICKET = """SELECT id, queue, state, subject, requester_name, requester_address, assignee, priority,
 language, created_at, merged_into_id FROM ticket WHERE id IN ({})"""
 _COUNT = "UPDATE counter SET value = value + ? WHERE name = 'ticket' RETURNING value"
 _HISTORY = 5
 _SHOWN = 4000
+_MOST_ENTRIES = 200
+_MOST_CHARACTERS = 1_000_000
+# notices show a first mail, and a third party's, with what it quotes
+_AS_SHOWN = """CASE WHEN author = 'third_party'
+OR id = (SELECT min(id) FROM entry WHERE ticket_id = ?) THEN text ELSE new_text END"""
 
 
 def _marks(values: Iterable[object]) -> str:
@@ -48,13 +53,15 @@ class FactsReader:
         duplicate = self._duplicate(clues)
         if duplicate is not None:
             numbers.append(duplicate[0])
-        tickets, merged = self.tickets(numbers, lock)
+        tickets, merged = self.tickets(numbers, lock, whole=clues.by_agent)
         return Facts(
             next_number=0,
             tickets=tickets,
             merged=merged,
             known_ids=known,
             duplicate_of=duplicate,
+            # only now: where the tickets are locked, another node's entry of this mail is seen
+            copies=self._copies(clues.dedup_key, tickets),
             seen_as=self._seen_as(row),
             acknowledged_lately=self._acknowledged(clues.answer_key, now),
             reported=reported,
@@ -97,6 +104,17 @@ class FactsReader:
         ).fetchone()
         return (int(row[0]), int(row[1])) if row else None
 
+    def _copies(self, dedup_key: str, tickets: Iterable[int]) -> dict[int, int]:
+        """Ticket → its entry of the same wire mail, which may have come to another queue."""
+        numbers = sorted(tickets)
+        if not numbers:
+            return {}
+        rows = self._db.sql(
+            f"SELECT ticket_id, id FROM entry WHERE ticket_id IN ({_marks(numbers)}) AND dedup_key = ?",  # noqa: S608
+            (*numbers, dedup_key),
+        ).fetchall()
+        return {int(ticket): int(entry) for ticket, entry in rows}
+
     def _seen_as(self, row: Spooled) -> int | None:
         """The spool row by which the very same octets came to the same place and were worked on."""
         found = self._db.sql(
@@ -136,9 +154,10 @@ class FactsReader:
         return tuple(ReportedMail(*row) for row in rows)
 
     def tickets(
-        self, numbers: Iterable[int], lock: bool = False
+        self, numbers: Iterable[int], lock: bool = False, whole: bool = False
     ) -> tuple[dict[int, TicketFacts], dict[int, int]]:
-        """(tickets by number, merged number → number of the target) of all that exist; follows merges."""
+        """(tickets by number, merged number → number of the target) of all that exist; follows merges.
+        `whole`: with all texts that their agents were shown."""
         wanted = set(numbers)
         found: dict[int, TicketFacts] = {}
         merged: dict[int, int] = {}
@@ -153,7 +172,7 @@ class FactsReader:
                     merged[int(row[0])] = int(row[10])
                     wanted.add(int(row[10]))
                 else:
-                    found[int(row[0])] = self._ticket(row)
+                    found[int(row[0])] = self._ticket(row, whole)
         flat = {number: self._end(number, merged) for number in merged}
         return found, flat
 
@@ -163,14 +182,14 @@ class FactsReader:
             number = merged.get(number, number)
         return number
 
-    def _ticket(self, row: Any) -> TicketFacts:
+    def _ticket(self, row: Any, whole: bool) -> TicketFacts:
         number = int(row[0])
         people = self._db.sql(
             "SELECT name, address, role FROM participant WHERE ticket_id = ? ORDER BY added_at, key",
             (number,),
         ).fetchall()
         ids = self._db.sql(
-            "SELECT message_id FROM entry WHERE ticket_id = ? AND kind = 'public' AND author <> 'agent'"
+            "SELECT message_id FROM entry WHERE ticket_id = ? AND kind = 'public' AND author = 'customer'"
             " AND message_id IS NOT NULL ORDER BY id",
             (number,),
         ).fetchall()
@@ -205,4 +224,38 @@ class FactsReader:
             ),
             notes=tuple(text for (text,) in notes),
             answered_at=tuple(from_ms(at) for (at,) in answered),
+            shown=self._shown(number) if whole else Shown(),
         )
+
+    def _shown(self, number: int) -> Shown:
+        """The texts of a ticket but for its notes, newest first, as many as the bounds allow."""
+        sizes = self._db.sql(
+            f"SELECT id, length({_AS_SHOWN}) FROM entry WHERE ticket_id = ? AND kind <> 'note'"  # noqa: S608
+            " ORDER BY id DESC LIMIT ?",
+            (number, number, _MOST_ENTRIES + 1),
+        ).fetchall()
+        taken: list[int] = []
+        room = _MOST_CHARACTERS
+        for entry, size in sizes[:_MOST_ENTRIES]:
+            room -= int(size)
+            if room < 0:
+                break
+            taken.append(int(entry))
+        texts: dict[str, list[str]] = {"public": [], "answers": [], "hidden": []}
+        if taken:
+            rows = self._db.sql(
+                f"SELECT kind, author, {_AS_SHOWN} FROM entry WHERE id IN ({_marks(taken)})"  # noqa: S608
+                " ORDER BY id DESC",
+                (number, *taken),
+            ).fetchall()
+            for kind, author, text in rows:
+                texts[_class_of(kind, author)].append(text)
+        return Shown(
+            tuple(texts["public"]), tuple(texts["answers"]), tuple(texts["hidden"]), len(taken) == len(sizes)
+        )
+
+
+def _class_of(kind: str, author: str) -> str:
+    if kind == "public" and author in ("customer", "agent"):
+        return "public" if author == "customer" else "answers"
+    return "hidden"

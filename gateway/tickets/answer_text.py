@@ -37,6 +37,13 @@ def answer_text(mail: Mail, ticket: TicketFacts) -> str:
     return without_private_addresses(mail.directory, text, mail.directory.queue(ticket.queue).addresses[0])
 
 
+def told_lines(mail: Mail) -> list[Told]:
+    """The lines of an agent's mail, told apart; none where nothing is quoted or nothing can be told apart."""
+    message = mail.message
+    lines = _lines(message, mail.settings.parse.text_octets) if message.quoted else None
+    return lines or []
+
+
 @dataclass(slots=True)
 class _Block:
     """Quoted lines between two pieces of other text, as indexes. `intro`: the lines that introduce them;
@@ -49,8 +56,8 @@ class _Block:
 
 def _with_quotes(mail: Mail, ticket: TicketFacts) -> str:
     message = mail.message
-    lines = _lines(message, mail.settings.parse.text_octets) if message.quoted else None
-    if lines is None:
+    lines = told_lines(mail)
+    if not lines:
         return message.new_text
     known = Known(mail, ticket)
     wrapped = _unwrap(lines, known)

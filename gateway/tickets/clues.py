@@ -90,4 +90,5 @@ def clues(mail: Mail, screening: Screening, raw_sha256: str) -> Clues:
         message_ids=tuple(dict.fromkeys(foreign))[:_MOST_IDS],
         reported_message_ids=reported_ids,
         reported_recipients=recipients,
+        by_agent=screening.trust.level == "agent",
     )

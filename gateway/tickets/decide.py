@@ -34,6 +34,11 @@ def _decide(case: Case) -> Decision:
     if facts.duplicate_of is not None:
         ticket, entry = facts.duplicate_of
         return Decision("duplicate", f"duplicate of entry {entry}", ticket=facts.tickets.get(ticket))
+    copy = facts.copies.get(case.match.ticket or 0)
+    if copy is not None:
+        # one mail to the addresses of two queues is worked on twice, and both find this ticket
+        ticket_facts = facts.tickets.get(case.match.ticket or 0)
+        return Decision("duplicate", f"duplicate of entry {copy}", ticket=ticket_facts)
     if facts.seen_as is not None:
         # what leaves no entry (a report, a held mail) comes again when a server numbers its mails anew
         return Decision("duplicate", f"the same octets as spool {facts.seen_as}")

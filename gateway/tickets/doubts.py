@@ -10,20 +10,18 @@ import re
 from collections.abc import Callable
 from datetime import timedelta
 
-from gateway.mail.attachments import content
-from gateway.mail.message import Attachment
 from gateway.mail.quotes import MARKER
 from gateway.mail.signed import AGENT, NOTE
-from gateway.screen.rules.own_mail import LOOP_FIELD
 from gateway.screen.trust import signed_recipients
+from gateway.tickets import commands
+from gateway.tickets.attached import cut_text, private_attachment
 from gateway.tickets.guards import holds_note, holds_private_address
-from gateway.tickets.notice_lines import is_unmistakable
+from gateway.tickets.inside_quote import answers_inside
+from gateway.tickets.notice_facts import agents_names, holds_facts
+from gateway.tickets.notice_lines import is_public, is_unmistakable
 from gateway.tickets.people import carbon_copies
 from gateway.tickets.values import Case, TicketFacts
 
-_READABLE = 2_000_000
-"""Largest attachment, in octets, that is looked into."""
-_TEXTUAL = re.compile(r"text/|message/|application/(?:ics|json|xml|xhtml\+xml|rtf)", re.ASCII)
 _ANSWERS_AN_HOUR = 20
 _AWAY = re.compile(
     r"(?:automatic reply|auto(?:matic)?[- ]?reply|out of (?:the )?office|automatische antwort|abwesenheits"
@@ -70,6 +68,8 @@ def no_text(case: Case, ticket: TicketFacts, text: str) -> str | None:
     message = case.mail.message
     if MARKER in message.new_text:
         return "it holds the quoted notice and no text of its own"
+    if not text.strip() and not message.attachments:
+        return "it has no text of its own"
     lines = [line.strip() for line in message.new_text.splitlines() if line.strip()]
     if lines and lines[0] == "--":
         lines = []
@@ -82,16 +82,27 @@ def no_text(case: Case, ticket: TicketFacts, text: str) -> str | None:
 
 def holds_a_note(case: Case, ticket: TicketFacts, text: str) -> str | None:
     """A client that quotes without marks must not carry a note to the customer."""
-    if any(holds_note(one, ticket.notes) for one in (case.mail.message.new_text, text)):
+    public = (*(said.text for said in ticket.history if is_public(said)), *ticket.shown.public)
+    public += ticket.shown.answers
+    texts = (case.mail.message.new_text, text)
+    if any(holds_note(one, ticket.notes, public, agents_names(case.mail)) for one in texts):
         return "it holds text of an internal note; take that out and answer again"
     return None
 
 
 def holds_a_notice(case: Case, ticket: TicketFacts, text: str) -> str | None:
     """The same client's other lines of a notice, of which no mark tells that they are quoted."""
-    if any(is_unmistakable(line) for line in text.splitlines()):
+    lines = text.splitlines()
+    if any(is_unmistakable(line) for line in lines) or holds_facts(case, ticket, lines):
         return "it holds lines of our notice that are not marked as quoted; take them out and answer again"
     return None
+
+
+def answers_within(case: Case, ticket: TicketFacts, text: str) -> str | None:
+    """What stands inside a quote without signs would be lost."""
+    if not answers_inside(case.mail, ticket):
+        return None
+    return "it seems to hold answers inside the quoted mail; write them above it and answer again"
 
 
 def private_address(case: Case, ticket: TicketFacts, text: str) -> str | None:
@@ -101,31 +112,15 @@ def private_address(case: Case, ticket: TicketFacts, text: str) -> str | None:
     return None
 
 
-def private_attachment(case: Case, ticket: TicketFacts, text: str) -> str | None:
-    """An attached notice, invitation or card can carry what no customer may see."""
-    for attachment in case.mail.message.attachments:
-        inside = _text_of(case, attachment)
-        if inside is None:
-            continue
-        ours = MARKER in inside or LOOP_FIELD.lower() in inside.lower()
-        if ours or holds_private_address(case.mail.directory, inside) or holds_note(inside, ticket.notes):
-            name = attachment.filename or attachment.content_type
-            return f"its attachment {name} holds a private address, a notice or a note"
-    return None
-
-
 def nobody(case: Case, ticket: TicketFacts, text: str) -> str | None:
     """A ticket whose requester is unknown."""
     people = [one for one in ticket.participants if one.role != "author" and one.address.address]
-    if people or carbon_copies(case.mail):
+    if people or carbon_copies(case.mail) or commands.read(case.mail.message.new_text).customer:
         return None
-    return "nobody is on the ticket to whom it could go; put the customer in Cc"
-
-
-def _text_of(case: Case, attachment: Attachment) -> str | None:
-    if attachment.size > _READABLE or not _TEXTUAL.match(attachment.content_type.lower()):
-        return None
-    return b"".join(content(case.mail.raw, attachment)).decode("utf-8", "replace")
+    return (
+        "nobody is on the ticket to whom it could go; answer again with #customer and the customer's address"
+        " as the first line (in Cc, the customer would get a mail from your own address too)"
+    )
 
 
 DOUBTS: tuple[Callable[[Case, TicketFacts, str], str | None], ...] = (
@@ -133,9 +128,11 @@ DOUBTS: tuple[Callable[[Case, TicketFacts, str], str | None], ...] = (
     several_tickets,
     away,
     too_many,
+    cut_text,
     no_text,
     holds_a_note,
     holds_a_notice,
+    answers_within,
     private_address,
     private_attachment,
     nobody,

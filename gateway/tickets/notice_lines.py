@@ -16,11 +16,12 @@ from gateway.mail.phrases import WROTE
 from gateway.mail.quotes import MARKER
 from gateway.screen.values import Mail
 from gateway.tickets.guards import holds_private_address
+from gateway.tickets.notice_facts import fact_lines
 from gateway.tickets.values import Said, TicketFacts
 
 _SIGNS = re.compile(r"(?:[>|\s\xa0]|[A-Za-z]{1,4}>)*+")
 _RUN = 3
-_MOST_INDEXED = 400_000
+_MOST_INDEXED = 1_000_000
 """Characters of hidden text that are known also by parts of lines."""
 _LONGEST_SHAPE = 1000
 _SHORTEST_NAME = 3
@@ -38,6 +39,7 @@ _OURS = re.compile(
 _UNMISTAKABLE = re.compile(
     rf"--- .*, {_WHEN}\b.*|.*(?:\(note, internal\)|\(automatic\)), {_WHEN}\b.*|Internal note: \S+@\S+|"
     r".* noted, for agents only:|.* answered the customer:|Reply to answer the customer\..*|"
+    rf"State:\s+\w+, in queue .*|Opened:\s+{_WHEN}\b.*|Also on it:\s.*|Priority:\s+\w+ \(came to .*|"
     r"Begin your reply with #note to leave an internal note\."
 )
 
@@ -59,6 +61,8 @@ class _Texts:
         self.lines: set[str] = set()
         self.words: set[str] = set()
         self._runs: set[str] = set()
+        self.cut = False
+        """Whether parts of some lines are not known."""
         room = _MOST_INDEXED
         for text in texts:
             flow: list[str] = []
@@ -68,6 +72,8 @@ class _Texts:
                 if room > 0:
                     room -= len(line)
                     flow += words
+                else:
+                    self.cut = True
             self.words.update(flow)
             self._runs.update(" ".join(flow[at : at + _RUN]) for at in range(len(flow) - _RUN + 1))
         self.lines.discard("")
@@ -88,9 +94,16 @@ class Known:
     def __init__(self, mail: Mail, ticket: TicketFacts) -> None:
         self._directory = mail.directory
         self._label = f"{mail.settings.desk.ticket_prefix}-{ticket.number}".casefold()
-        self._public = _Texts(said.text for said in ticket.history if _by_customer(said))
-        hidden = [said.text for said in ticket.history if not _by_customer(said) and not _answer(said)]
-        self._hidden = _Texts([*hidden, *reversed(ticket.notes)])
+        shown = ticket.shown
+        public = [said.text for said in ticket.history if _by_customer(said)]
+        answers = [said.text for said in ticket.history if _answer(said)]
+        hidden = [said.text for said in ticket.history if not is_public(said)]
+        self._public = _Texts(dict.fromkeys((*shown.public, *public)))
+        self._answers = _Texts(dict.fromkeys((*shown.answers, *answers)))
+        self._hidden = _Texts(dict.fromkeys((*shown.hidden, *hidden, *reversed(ticket.notes))))
+        self._facts = _Texts(fact_lines(mail, ticket))
+        self.sure = shown.complete and not self._hidden.cut
+        """Whether all is known that may stand in a notice. Where not, what is unknown counts as hidden."""
         names = [mail.settings.desk.name, *(queue.display_name or "" for queue in mail.settings.queues)]
         names += [agent.display_name for agent in mail.settings.agents]
         people = [ticket.requester, *(one.address for one in ticket.participants)]
@@ -104,7 +117,7 @@ class Known:
         """Whether a quoted line is text that a customer wrote on the ticket, and of no note. `before` and
         `after` are the quoted lines next to it, for the short ends of wrapped lines."""
         words = words_of(line)
-        if not words or self._hidden.hold(words):
+        if not words or not self.sure or self._hidden.hold(words):
             return False
         public = self._public
         if public.hold(words) or public.hold_piece(words):
@@ -119,7 +132,7 @@ class Known:
         hidden = self._hidden
         if not words:
             return False
-        if hidden.hold(words) or hidden.hold_piece(words):
+        if not self.sure or hidden.hold(words) or hidden.hold_piece(words):
             return True
         return len(words) < _RUN and all(word in hidden.words for word in words)
 
@@ -129,7 +142,20 @@ class Known:
         if len(words) == 1 and "@" in line and holds_private_address(self._directory, line):
             return True
         joined = first[-2:] + words
-        return bool(first and words) and any(one.hold_piece(joined) for one in (self._public, self._hidden))
+        return bool(first and words) and any(
+            one.hold_piece(joined) for one in (self._public, self._hidden, self._facts)
+        )
+
+    def is_told(self, before: str, line: str, after: str) -> bool:
+        """Whether a line of a notice without quote signs is of a text of the ticket, or a piece of one."""
+        words = words_of(line)
+        texts = (self._public, self._answers, self._hidden)
+        if any(one.hold(words) or one.hold_piece(words) for one in texts):
+            return True
+        if len(words) >= _RUN:
+            return False
+        near = (words_of(before)[-2:] + words, words + words_of(after)[:2])
+        return any(one.hold_piece(joined) for one in texts for joined in near)
 
     def is_ours(self, line: str) -> bool:
         """Whether a quoted line stands in a notice beside people's text: facts, names, links, foot."""
@@ -143,6 +169,7 @@ class Known:
             or any(via in folded for via in self._vias)
             or _OURS.fullmatch(plain) is not None
             or is_unmistakable(plain)
+            or self._facts.hold_piece(words_of(line))
         )
 
     def introduces_a_notice(self, text: str) -> bool:
@@ -154,10 +181,21 @@ class Known:
         wrote = any(word.strip(":") in WROTE for word in folded.split())
         return wrote and DATE.search(text) is not None
 
+    def tells_who_and_when(self, line: str) -> bool:
+        """Whether a line names somebody and a date, as stands above each text of a notice, also of one that
+        an admin has worded."""
+        folded = line[:_LONGEST_SHAPE].casefold()
+        return any(name in folded for name in self._names) and DATE.search(line[:_LONGEST_SHAPE]) is not None
+
 
 def is_unmistakable(line: str) -> bool:
     """Whether a line can be nothing but a line of a notice, also where no quote sign is before it."""
     return _UNMISTAKABLE.fullmatch(line[:_LONGEST_SHAPE].strip()) is not None
+
+
+def is_public(said: Said) -> bool:
+    """Whether customers have seen a contribution."""
+    return _by_customer(said) or _answer(said)
 
 
 def _by_customer(said: Said) -> bool:

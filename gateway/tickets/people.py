@@ -13,7 +13,7 @@ _MOST_CC = 20
 """People whom one mail can bring along."""
 
 
-def _may_take_part(mail: Mail, address: Address) -> bool:
+def may_take_part(mail: Mail, address: Address) -> bool:
     """Neither the desk itself, nor a signed address, nor an agent, nor something that is no address."""
     spec = address.address
     local, at, domain = spec.rpartition("@")
@@ -33,7 +33,7 @@ def requester(mail: Mail) -> Address:
     address where neither tells."""
     message = mail.message
     author = message.author
-    if len(message.reply_to) == 1 and _may_take_part(mail, message.reply_to[0]):
+    if len(message.reply_to) == 1 and may_take_part(mail, message.reply_to[0]):
         reply_to = message.reply_to[0]
         if author is not None and not reply_to.name:
             return Address(author.name, reply_to.address)
@@ -73,6 +73,6 @@ def named_beside(mail: Mail) -> tuple[Address, ...]:
     """All people in Cc, and in To beside the desk: they got the mail from its writer."""
     found: dict[str, Address] = {}
     for address in (*mail.message.cc, *mail.message.to):
-        if _may_take_part(mail, address):
+        if may_take_part(mail, address):
             found.setdefault(address.key, address)
     return tuple(found.values())

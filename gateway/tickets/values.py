@@ -35,10 +35,23 @@ class Participant:
 
 
 @dataclass(frozen=True, slots=True)
+class Shown:
+    """The texts of a ticket that its agents were shown, as notices show them, newest first: `public` by
+    customers, `answers` by agents, `hidden` by everybody else (notes are in `TicketFacts.notes`).
+    `complete`: these are all."""
+
+    public: tuple[str, ...] = ()
+    answers: tuple[str, ...] = ()
+    hidden: tuple[str, ...] = ()
+    complete: bool = True
+
+
+@dataclass(frozen=True, slots=True)
 class TicketFacts:
-    """A ticket as it stands. `references`: Message-IDs of its public mails from outside, oldest first.
+    """A ticket as it stands. `references`: Message-IDs of its customers' public mails, oldest first.
     `history`: newest first, no more than notices show. `notes`: all internal
-    notes, uncut. `answered_at`: when agents answered, the latest thirty."""
+    notes, uncut. `answered_at`: when agents answered, the latest thirty. `shown`: read for an agent's mail
+    alone."""
 
     number: int
     queue: str
@@ -54,6 +67,7 @@ class TicketFacts:
     history: tuple[Said, ...] = ()
     notes: tuple[str, ...] = ()
     answered_at: tuple[datetime, ...] = ()
+    shown: Shown = Shown()
 
     def participant(self, key: str) -> Participant | None:
         """The participant with this folded address."""
@@ -76,7 +90,8 @@ class Clues:
     """What a mail gives to look up in the store. `tickets`: numbers that it names by any signal;
     `message_ids`: foreign ids that it refers to; `answer_key`: folded address that an automatic
     answer would go to, "" unknown;
-    `dedup_key` with `queue`: identity of the wire mail; `reported_*`: from a delivery report."""
+    `dedup_key` with `queue`: identity of the wire mail; `reported_*`: from a delivery report;
+    `by_agent`: the mail acts as an agent, who may quote all that agents were shown."""
 
     queue: str
     dedup_key: str
@@ -85,13 +100,15 @@ class Clues:
     message_ids: tuple[str, ...]
     reported_message_ids: tuple[str, ...] = ()
     reported_recipients: tuple[str, ...] = ()
+    by_agent: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Facts:
     """What the store answers. `tickets` by number (merged ones are not in it: `merged` leads from their
     numbers to the target's); `known_ids`: foreign message id → ticket; `duplicate_of`: (ticket, entry) of the
-    same wire mail; `seen_as`: spool row of the very
+    same wire mail at the same queue; `copies`: ticket → its entry of the same wire mail, whatever the queue
+    that it came to; `seen_as`: spool row of the very
     same octets at the same mailbox, also where they made no entry; `next_number`: of a new ticket;
     `acknowledged_lately`: automatic answers to
     `answer_key` within the last hour."""
@@ -101,6 +118,7 @@ class Facts:
     merged: Mapping[int, int] = field(default_factory=dict)
     known_ids: Mapping[str, int] = field(default_factory=dict)
     duplicate_of: tuple[int, int] | None = None
+    copies: Mapping[int, int] = field(default_factory=dict)
     seen_as: int | None = None
     acknowledged_lately: int = 0
     reported: tuple[ReportedMail, ...] = ()

@@ -29,7 +29,7 @@ def test_a_plain_reply_is_told_apart_field_by_field() -> None:
     assert mail.references == ("a@desk.example", "zero@desk.example")
     assert mail.new_text == "Dobrý den,\nit burns."
     assert "> Did you turn it off?" in mail.quoted
-    assert mail.signature == "--\nAnna"
+    assert mail.signature == "-- \nAnna"
     assert "Did you turn it off?" in mail.text
     assert mail.headers.get("received") is not None
     assert mail.attachments == ()

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from gateway.mail.html import to_text
 from gateway.mail.lines import BEGIN, END, REST
 from gateway.mail.quotes import MARKER, split
 
@@ -136,10 +137,110 @@ def test_signatures_are_split_off(text: str, new: str, signature: str) -> None:
     )
 
 
+SENTENCES = [
+    "Hello Jana,\n\nSent from our warehouse on Monday, it should reach you on Friday.\n\nPetra",
+    "Hello,\n\nSent via DHL, tracking 123.",
+    "Hello,\n\nSent from our warehouse: 3 Samsung printers",
+    "Hello,\n\nSent with the tablet that you ordered",
+    "Dobrý den,\n\nOdesláno z našeho skladu v pondělí, dorazí v pátek.\n\nPetra",
+    "Guten Tag,\n\nGesendet von unserem Lager am Montag.\n\nPetra",
+    "Bonjour,\n\nEnvoyé depuis notre entrepôt lundi.",
+    "Hola,\n\nEnviado de nuevo el paquete, llega mañana.",
+    "Dzień dobry,\n\nWysłano z magazynu w poniedziałek.",
+    "First: restart it.\n--\nSecond: if that does not help, call us.",
+    "I tried it.\n--\nThen it exploded and my hand hurts.",
+    "Your options:\n\n—\n\nTake A, or B.",
+    "Options\n—\nTake A, or B.",
+    "Run:\n-- verbose\nand tell me what it prints.",
+    "-- first\n-- second\n-- third",
+    "Please fill in:\n\nName:\n____________\nCity:\n____________\nand send it back.",
+    "Please fill in:\n\nName\n____________\nCity\n____________",
+    "Summary\n__\nAll fine.",
+]
+
+
+@pytest.mark.parametrize("text", SENTENCES)
+def test_sentences_are_no_signature(text: str) -> None:
+    assert (_new(text), split(text).signature) == (text, "")
+    quoted = split(f"{text}\n\n> the question\n")
+    assert (quoted.new_text, quoted.signature) == (text, "")
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "Sent from my iPhone",
+        "Sent from my iPad, please excuse typos",
+        "Sent from Mail for Windows 10",
+        "Get Outlook for iOS<https://aka.example/o0ukef>",
+        "Sent from Yahoo Mail on Android",
+        "Sent with Proton Mail secure email.",
+        "Diese Nachricht wurde von meinem Android-Gerät mit K-9 Mail gesendet.",
+        "Odesláno z iPhonu",
+        "Odesláno z mého zařízení Galaxy",
+        "Envoyé de mon iPhone",
+        "Enviado desde mi iPhone",
+        "Verzonden vanaf mijn Samsung-apparaat",
+        "Wysłane z iPhone'a",
+        "从我的iPhone发送",
+        "--\nJana Nováková\nACME s.r.o.\nTel.: +420 123 456 789\nwww.acme.example",
+        "--\nJana",
+        "-- Jana",
+        "—\nJana Nováková",
+        "_______________________________\nList mailing list\nlist@desk.example\nhttps://desk.example/list",
+        "-- \nWhatever stands here. Even sentences, as RFC 3676 wants it.\nMore of it.",
+    ],
+)
+def test_what_clients_and_people_sign_with_is_split_off(line: str) -> None:
+    for below in ("", "\n\n> the question"):
+        found = split(f"The printer burns.\n\n{line}{below}\n")
+        assert (found.new_text, found.signature) == ("The printer burns.", line)
+
+
+def test_an_answer_to_a_quote_in_html_stands_apart_from_it() -> None:
+    markup = '<blockquote type="cite"><div>What of the paper?</div></blockquote><div>Keep it.</div>'
+    assert split(to_text(markup)).text == "What of the paper?\n\nKeep it."
+
+
+def test_a_long_run_of_drawn_lines_takes_no_time() -> None:
+    text = "text\n" + "--\n____________\n" * 9000
+    assert split(text).new_text.startswith("text")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Hello,\n\nFrom: Prague\nTo: Brno\nDate: 24.11.2026\n\nPlease confirm the trip.",
+        "Hello,\n\nFrom: Prague\nTo: Brno\nDate: 24.11.2026 9:00\n\nPlease confirm the trip.",
+        "Hello,\n\nFrom: Prague\nDate: 24.11. 9:00\n\nIs it so?",
+        "Hello,\n---- Trip ----\nFrom: Prague\nTo: Brno\n\nPlease confirm.",
+        "Hello,\n\nName: Jana\nE-mail: jana@x.example\nTime: 2026-11-24 09:00\nPhone: 123\n\nPlease call.",
+        "Hello,\n\nOn 20.11.2026 our manager anna@example.com wrote:\n\nIt is cancelled.\n\nPlease confirm.",
+        "Hello,\n\nOn 20.11.2026 at 10:00 our manager anna@example.com wrote:\n\nNo.\n\nPlease confirm.",
+        "Hello,\n\nAt 10:30 on 20.11.2026 the printer wrote:\n\nPC LOAD LETTER\n\nWhat now?",
+    ],
+)
+def test_what_a_writer_tells_of_others_cuts_nothing_off(text: str) -> None:
+    assert _new(text) == text
+
+
+@pytest.mark.parametrize(
+    "below",
+    [
+        "From: Support\nSent: Monday, 6 January 2025 09:00\nTo: Anna\nSubject: x\n\nDid you?",
+        "________________________________\nFrom: Support\nSent: Monday\nTo: Anna\nSubject: x\n\nDid you?",
+        "On 12/29/1987 17:32 PM, Anna Novak wrote:\n\nDid you?",
+        "Am 6. Januar 2025 um 09:00 schrieb Anna Novak:\n\nHaben Sie?",
+    ],
+)
+def test_what_clients_write_above_a_quote_does(below: str) -> None:
+    assert _new(f"It burns.\n\n{below}") == "It burns."
+
+
 def test_marks_of_html_quotes() -> None:
     found = split(f"new\n{BEGIN}\nold\n{END}\nmore\n{REST}\nrest\nof it")
     assert (found.new_text, found.quoted) == ("new\n\nmore", "old\nrest\nof it")
-    assert found.text == "new\nold\nmore\nrest\nof it"
+    assert found.text == "new\n\nold\n\nmore\nrest\nof it"
 
 
 @given(st.text(alphabet=st.sampled_from("ab >|:-_\n@<1234:." + BEGIN + END + REST), max_size=300))

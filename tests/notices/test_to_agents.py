@@ -13,9 +13,11 @@ from gateway.mail.message import Address
 from gateway.mail.quotes import MARKER
 from gateway.notices.render import KINDS, Renderer
 from gateway.notices.samples import VARIABLES
+from gateway.notices.to_agents import _honest
 from gateway.resources import templates_folder
-from gateway.tickets.values import Participant
+from gateway.tickets.values import Participant, Said
 from tests.pipeline_world import (
+    NOW,
     agent_address,
     all_text,
     customer_address,
@@ -114,8 +116,10 @@ def test_the_facts_are_told_in_words() -> None:
     ivan = Participant(Address("", "ivan@customer.example"), "cc")
     known = ticket(participants=(*ticket().participants, ivan), assignee="pavel")
     text, html = notices(mail(to=customer_address()), known=facts(known))
+    assert "Priority: normal (came to queue support; nothing says that it is more or" in " ".join(
+        text.split()
+    )
     for line in (
-        "Priority: normal (came to queue support; nothing says that it is more or less than normal)",
         "State: open, in queue support",
         "Assigned to: Pavel",
         "Requester: Jana <jana@customer.example>",
@@ -125,6 +129,81 @@ def test_the_facts_are_told_in_words() -> None:
         assert line in [" ".join(one.split()) for one in text.splitlines()]
         assert line.replace("<", "&lt;").replace(">", "&gt;") in " ".join(html.split())
     assert text.index(MARKER) < text.index("ACME-1042") < text.index("Priority:") < text.index("wrote:")
+
+
+def test_no_line_of_facts_is_so_long_that_a_client_breaks_it() -> None:
+    people = tuple(
+        Participant(
+            Address("A Name Of Some Length", f"person.of.the.firm.{at}@subsidiary.customer.example"), "cc"
+        )
+        for at in range(9)
+    )
+    known = ticket(
+        participants=(*ticket().participants, *people),
+        requester=Address("Jana With A Long Name Indeed", "jana.with.a.long.address@subsidiary.example"),
+    )
+    text, _ = notices(mail(to=customer_address()), known=facts(known))
+    block = text.partition("Priority:")[2].partition("Opened:")[0]
+    told = ["Priority:" + block.splitlines()[0], *block.splitlines()[1:]]
+    assert all(len(line) < 76 for line in told)
+    assert all(
+        re.match(r"(?:Priority|State|Assigned to|Requester|Also on it): ", line) for line in told if line
+    )
+    assert "more or less than normal)" in " ".join(" ".join(told).replace("Priority:", "").split())
+    assert all(word in block for word in ("jana.with.a.long.address@", "firm.4@", "and 4 more"))
+
+
+def test_what_was_split_off_a_customers_text_is_shown_below_it() -> None:
+    said = "I tried it.\n-- \nThen it exploded & my hand hurts.\n"
+    for shown in notices(mail(said, to=customer_address()), known=facts(ticket())):
+        assert shown.index("I tried it.") < shown.index("As a signature Jana wrote:")
+        assert "Then it exploded" in shown.partition("As a signature")[2]
+    text, _ = notices(mail(said, to=customer_address()), known=facts(ticket()))
+    assert "> Then it exploded & my hand hurts." in text
+    assert text.split("\n").count("-- ") == 1
+    assert "> --" not in text
+
+
+def test_what_was_split_off_is_bounded_and_shown_once() -> None:
+    text, _ = notices(mail("Hi.\n-- \n" + "long " * 9000, to=customer_address()), known=facts(ticket()))
+    assert len(text) < 7000
+    assert "more characters stand in the original mail" in text
+    for first in notices(mail("Hi.\n-- \nJana Nova\n")):
+        assert first.count("Jana Nova") == 1
+        assert "As a signature" not in first
+
+
+def test_a_signature_of_an_agent_or_a_note_is_not_shown() -> None:
+    for to in (agent_address(), agent_address("n")):
+        work = run(mail("Hi.\n-- \nsecretary\n", sender=PETRA, to=to), facts(ticket()), AS_PETRA)
+        assert "secretary" not in all_text(work, "agent")
+
+
+@pytest.mark.parametrize(
+    ("name", "shown"),
+    [
+        ("petra@private.example", False),
+        ("petra@private.example (evil@z.example)", False),
+        ("pet\u200bra＠private.example", False),
+        ("evil@z.example", True),
+        ("Jana @ ACME", True),
+        ("Jana", True),
+    ],
+)
+def test_a_display_name_that_is_another_address_is_not_shown(name: str, shown: bool) -> None:
+    evil = Address(name, "evil@z.example")
+    assert (_honest(evil) == evil) == shown
+    work = run(mail(sender=f'"{name}" <evil@z.example>'))
+    one = next(one for one in work.outgoing if one.audience == "agent")
+    head = one.skeleton.partition(b"\r\n\r\n")[0].decode()
+    assert ("evil@z.example via ACME Support" in head) == (not shown or name == "evil@z.example")
+    assert ("petra@private.example" in one.text) is False
+
+
+def test_somebody_of_no_name_has_one_in_the_history() -> None:
+    said = Said("public", "third_party", "", NOW, "Out of paper.")
+    for shown in notices(mail(to=customer_address()), known=facts(ticket(history=(said,)))):
+        assert "somebody unknown, Mon 23 Nov 2026" in shown
 
 
 def test_nobody_yet() -> None:
