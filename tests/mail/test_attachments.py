@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import base64
 import binascii
-import quopri
+import re
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from gateway.mail.attachments import decode, measure, pieces
@@ -27,14 +27,14 @@ def _uuencoded(octets: bytes) -> bytes:
 
 
 @given(st.binary(max_size=2000), st.integers(1, 300))
+@example(b"\n\r\n", 1)
 @settings(deadline=None)
 def test_what_was_encoded_comes_back(octets: bytes, size: int) -> None:
     assert _read(base64.encodebytes(octets), "base64", size) == octets
     assert _read(base64.encodebytes(octets).replace(b"\n", b"\r\n"), "base64", size) == octets
-    assert (
-        _read(quopri.encodestring(octets, quotetabs=True).replace(b"=\n", b"=\r\n"), "quoted-printable", size)
-        == octets
-    )
+    # as text, the encoder would make all line ends like the first one
+    quoted = binascii.b2a_qp(octets, quotetabs=True, istext=False)
+    assert _read(re.sub(rb"=\r?\n", b"=\r\n", quoted), "quoted-printable", size) == octets
     assert _read(_uuencoded(octets), "x-uuencode", size) == octets
     assert _read(octets, "binary", size) == octets
 
