@@ -14,7 +14,7 @@ from gateway.mail.quotes import MARKER
 from gateway.mail.signed import AGENT, NOTE
 from gateway.screen.trust import signed_recipients
 from gateway.tickets import commands
-from gateway.tickets.attached import cut_text, private_attachment
+from gateway.tickets.attached import cut_text, goes_out, private_attachment
 from gateway.tickets.guards import holds_note, holds_private_address
 from gateway.tickets.inside_quote import answers_inside
 from gateway.tickets.notice_facts import agents_names, holds_facts
@@ -68,14 +68,15 @@ def no_text(case: Case, ticket: TicketFacts, text: str) -> str | None:
     message = case.mail.message
     if MARKER in message.new_text:
         return "it holds the quoted notice and no text of its own"
-    if not text.strip() and not message.attachments:
+    attached = any(goes_out(one) for one in message.attachments)
+    if not text.strip() and not attached:
         return "it has no text of its own"
     lines = [line.strip() for line in message.new_text.splitlines() if line.strip()]
     if lines and lines[0] == "--":
         lines = []
     if any(not line.startswith(">") for line in lines):
         return None
-    if not lines and message.attachments and not message.new_text.strip():
+    if not lines and attached and not message.new_text.strip():
         return None
     return "it has no text of its own"
 
