@@ -7,8 +7,8 @@ it; the gate, not these words, protects the customer.
 
 from __future__ import annotations
 
-import hashlib
 import re
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from gateway.admin.opened import label
@@ -49,29 +49,14 @@ def _as_if(loaded: Loaded, signer: Signer, database: Database, item: SpoolItem, 
     from gateway.pipeline import Policy, Work, conclude, understand
     from gateway.runtime import SystemClock, SystemIds
     from gateway.store.facts import FactsReader
-    from gateway.store.spool import Spool, Spooled
+    from gateway.store.spool import Spool
 
     policy = Policy(loaded.settings, signer, loaded.folder / "templates")
-    raw = Spool(database, SystemClock()).raw(item.raw_id, item.size)
-    digest = hashlib.sha256(raw).hexdigest()
-    row = Spooled(
-        id=item.id,
-        key=item.key,
-        source=item.source,
-        mailbox=item.mailbox,
-        queue=item.queue,
-        raw_id=item.raw_id,
-        raw_sha256=digest,
-        size=item.size,
-        reverse_path=item.reverse_path,
-        forward_paths=tuple(item.forward_paths),
-        authenticated_as=item.authenticated_as,
-        attempts=item.attempts,
-        received_at=item.received_at,
-        released=True,
-    )
+    spool = Spool(database, SystemClock())
+    row = replace(spool.row(item.id), released=True)
+    raw = spool.raw(row.raw_id, row.size)
     envelope = envelope_of(row, policy)
-    work = understand(Work(policy, SystemIds(), now, raw, digest, envelope, item.raw_id))
+    work = understand(Work(policy, SystemIds(), now, raw, row.raw_sha256, envelope, row.raw_id))
     assert work.clues is not None
     with database.read():
         facts = FactsReader(database).read(work.clues, now, row, lock=False)

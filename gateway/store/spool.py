@@ -175,6 +175,12 @@ class Spool:
             rows = self._db.sql(_LEASED.format(marks), ids).fetchall()
         return [self._spooled(*row) for row in rows]
 
+    def row(self, spool_id: int) -> Spooled:
+        """The row as a worker would get it, without taking it. It must be there."""
+        with self._db.read():
+            columns = self._db.sql(_LEASED.format("?"), (spool_id,)).fetchone()
+        return self._spooled(*columns)
+
     @staticmethod
     def _spooled(*columns: Any) -> Spooled:
         row_id, key, source, mailbox, queue, raw_id, sha256, size, reverse_path, *rest = columns
