@@ -7,8 +7,6 @@ from dataclasses import replace
 
 from gateway.notices.desk import Desk
 from gateway.notices.values import Notice
-from gateway.tickets.attached import goes_out, public_name
-from gateway.tickets.guards import without_private_addresses
 from gateway.tickets.values import Decision, NewEntry, TicketFacts
 
 
@@ -42,6 +40,9 @@ def answer(
 ) -> tuple[Notice, ...]:
     """An agent's public answer, a copy for the requester and each Cc participant, but for who has it
     from the agent directly."""
+    from gateway.tickets.attached import goes_out, public_name
+    from gateway.tickets.guards import without_private_addresses
+
     assert entry.kind == "public"
     assert entry.agent is not None
     agent = desk.directory.agent(entry.agent)
