@@ -106,12 +106,13 @@ def _depths(lines: list[str]) -> Iterator[tuple[str, int]]:
 
 def _block(lines: list[str], *, edge: bool) -> Markup:
     """Lines with breaks between them; next to a quote (`edge`) no blank ones at their ends."""
+    start, stop = 0, len(lines)
     if edge:
-        while lines and not lines[0].strip():
-            lines = lines[1:]
-        while lines and not lines[-1].strip():
-            lines = lines[:-1]
-    return _BREAK.join([_line(line) for line in lines])
+        while start < stop and not lines[start].strip():
+            start += 1
+        while stop > start and not lines[stop - 1].strip():
+            stop -= 1
+    return _BREAK.join([_line(line) for line in lines[start:stop]])
 
 
 def _line(line: str) -> Markup:

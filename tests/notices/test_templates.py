@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from html import unescape
 from pathlib import Path
 
@@ -102,3 +103,9 @@ def test_long_words_break() -> None:
     _, html = Renderer(None, "UTC").render("customer_reply", VARIABLES)
     assert "overflow-wrap:anywhere" in html
     assert "word-wrap:break-word" in html
+
+
+def test_many_blank_lines_beside_a_quote_take_little_time() -> None:
+    began = time.process_time()
+    assert "<blockquote" in paragraphs("> a\n" + "\n" * 300_000 + "b")
+    assert time.process_time() - began < 3
